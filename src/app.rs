@@ -1,0 +1,257 @@
+//! Starts the parts in order, waits for signals, stops the parts in reverse.
+
+use crate::camera::{Capture, CaptureError, Remote};
+use crate::config::{Config, Layers};
+use crate::http::{self, Context, Guard, Listener};
+use crate::hub::Hub;
+use crate::jpeg::{self, Feed};
+use crate::metrics::Metrics;
+use crate::system::affinity::{self, NoSuchCore, Role};
+use crate::system::instance::{Instance, InstanceError};
+use log::{info, warn};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Streams and started responses get this long to end when picam stops.
+const DRAIN_TIME: Duration = Duration::from_millis(600);
+/// The capture and encode threads get this long then; a camera that hangs does not keep the process.
+const STOP_TIME: Duration = Duration::from_millis(300);
+/// Descriptors beyond those of the connections: files, the camera's buffers, the scheduler.
+const OTHER_DESCRIPTORS: u64 = 128;
+/// The environment variable that switches /debug/panic and /debug/stall on, for tests.
+const FAULTS_VARIABLE: &str = "PICAM_TEST_FAULTS";
+
+/// Why picam did not start, or not go on. `main` turns each into its exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A core in `[cpu]` is not there.
+    #[error(transparent)]
+    Core(#[from] NoSuchCore),
+    /// The address cannot be had.
+    #[error(transparent)]
+    Address(#[from] InstanceError),
+    /// The camera cannot be opened.
+    #[error(transparent)]
+    Camera(#[from] CaptureError),
+    /// The system refuses something picam cannot do without.
+    #[error("{what}: {reason}")]
+    System {
+        /// What picam wanted.
+        what: &'static str,
+        /// Why it did not get it.
+        reason: io::Error,
+    },
+}
+
+/// Runs picam with `config`, which was loaded from `layers`, until SIGTERM or SIGINT. SIGHUP loads the layers again.
+///
+/// # Errors
+/// Something it needs at the start is not there; nothing is left running then.
+pub fn run(layers: &Layers, config: Config) -> Result<(), Error> {
+    affinity::check(&config.cpu)?;
+    // From the first moment on, so that a signal during the start is not lost.
+    let mut signals =
+        Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(system("cannot listen to signals"))?;
+    let parts = Parts::start(config)?;
+    for signal in signals.forever() {
+        match signal {
+            SIGHUP => parts.reload(layers),
+            _ => break,
+        }
+    }
+    parts.stop();
+    Ok(())
+}
+
+/// Everything that runs.
+struct Parts {
+    _instance: Instance,
+    context: Arc<Context>,
+    capture: Capture,
+    encode: JoinHandle<()>,
+    listener: Listener,
+}
+
+impl Parts {
+    fn start(config: Config) -> Result<Self, Error> {
+        let instance = Instance::claim(config.server.listen)?;
+        allow_descriptors(config.limits.connections_hard);
+        let metrics = Arc::new(Metrics::new());
+        let hub = Arc::new(Hub::new());
+        let feed = Arc::new(Feed::new(config.camera.rate, config.jpeg.quality));
+        let guard = Arc::new(Guard::new(config.limits.clone(), Arc::clone(&metrics)));
+
+        let (capture, remote) = start_capture(&config, &feed, &metrics)?;
+        let size = (config.camera.width as usize, config.camera.height as usize);
+        let encode = jpeg::start(
+            Arc::clone(&feed),
+            Arc::clone(&hub),
+            Arc::clone(&metrics),
+            size,
+            &config.cpu.encode,
+        );
+        let encode = encode.map_err(system("cannot start the encoder"))?;
+        guard.start().map_err(system("cannot start the guard"))?;
+        let context = Arc::new(Context {
+            hub,
+            feed,
+            remote: Arc::new(remote),
+            guard,
+            metrics,
+            streams: AtomicUsize::new(0),
+            started: Instant::now(),
+            stopping: AtomicBool::new(false),
+            faults: std::env::var_os(FAULTS_VARIABLE).is_some_and(|value| value == "1"),
+            config: RwLock::new(Arc::new(config)),
+        });
+        let listener =
+            start_http(&context, &instance).map_err(system("cannot start the HTTP server"))?;
+        info!(
+            "picam {}: listening on http://{}/",
+            env!("CARGO_PKG_VERSION"),
+            instance.address
+        );
+        Ok(Self {
+            _instance: instance,
+            context,
+            capture,
+            encode,
+            listener,
+        })
+    }
+
+    /// Loads the configuration again and takes over what can be while running. A configuration with an error
+    /// changes nothing.
+    fn reload(&self, layers: &Layers) {
+        let new = match layers.load() {
+            Ok(new) => new,
+            Err(error) => {
+                for line in error.to_string().lines() {
+                    warn!("not reloaded: {line}");
+                }
+                return;
+            }
+        };
+        let context = &self.context;
+        let old = context.config();
+        let changes = old.live_changes(&new);
+        // What needs a restart stays as it is in the configuration in force, too.
+        let mut config = Config::clone(&old);
+        config.jpeg = new.jpeg;
+        config.camera.rate = new.camera.rate;
+        config.limits = new.limits;
+        config.log = new.log;
+        config.controls = new.controls;
+        log::set_max_level(config.log.level);
+        context.feed.set_quality(config.jpeg.quality);
+        context.guard.set_limits(config.limits.clone());
+        if config.camera.rate != old.camera.rate {
+            context.feed.set_rate(config.camera.rate);
+            context.remote.set_rate(config.camera.rate);
+        }
+        if config.controls != old.controls {
+            context.remote.apply(&config.controls);
+        }
+        if config.limits.connections_hard != old.limits.connections_hard {
+            allow_descriptors(config.limits.connections_hard);
+        }
+        *context
+            .config
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        let list = |keys: &[String]| {
+            if keys.is_empty() {
+                "nothing".to_owned()
+            } else {
+                keys.join(", ")
+            }
+        };
+        info!("reloaded; changed: {}", list(&changes.applied));
+        if !changes.needs_restart.is_empty() {
+            warn!(
+                "changed but in force only after a restart: {}",
+                list(&changes.needs_restart)
+            );
+        }
+    }
+
+    /// Ends the streams with their last boundary, then everything else, in less than a second even if a part hangs.
+    fn stop(self) {
+        info!("stopping");
+        self.listener.stop();
+        self.context.stopping.store(true, Ordering::SeqCst);
+        self.context.hub.wake_all();
+        self.context.guard.drain(DRAIN_TIME);
+        self.context.guard.end();
+        self.context.feed.stop();
+        self.context.remote.stop();
+        let (ended, all_ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            self.encode.join().ok();
+            self.capture.join();
+            ended.send(()).ok();
+        });
+        match all_ended.recv_timeout(STOP_TIME) {
+            Ok(()) => info!("stopped"),
+            Err(_) => warn!("stopped, though the camera or the encoder hangs"),
+        }
+    }
+}
+
+fn start_capture(
+    config: &Config,
+    feed: &Arc<Feed>,
+    metrics: &Arc<Metrics>,
+) -> Result<(Capture, Remote), Error> {
+    let (feed, metrics) = (Arc::clone(feed), Arc::clone(metrics));
+    let deliver = move |frame| {
+        metrics.frames_captured.inc();
+        feed.put(frame);
+    };
+    Ok(Capture::start(
+        &config.camera,
+        &config.controls,
+        &config.cpu.capture,
+        deliver,
+    )?)
+}
+
+/// The scheduler's threads have no names and no affinity of their own: they inherit those of the thread that
+/// starts them.
+fn start_http(context: &Arc<Context>, instance: &Instance) -> io::Result<Listener> {
+    let (context, address) = (Arc::clone(context), instance.address);
+    let starter = std::thread::Builder::new()
+        .name("http".into())
+        .spawn(move || {
+            affinity::pin_this_thread(Role::Http, &context.config().cpu.http);
+            http::start(context, address)
+        })?;
+    starter
+        .join()
+        .unwrap_or_else(|_| Err(io::Error::other("its thread panicked")))
+}
+
+/// Raises the limit on open descriptors to what `connections` need: two each, a stream has a copy of its own.
+fn allow_descriptors(connections: usize) {
+    let needed = 2 * connections as u64 + OTHER_DESCRIPTORS;
+    let result = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| match soft < needed {
+        true if hard < needed => Err(nix::Error::EPERM),
+        true => setrlimit(Resource::RLIMIT_NOFILE, needed, hard),
+        false => Ok(()),
+    });
+    if result.is_err() {
+        warn!(
+            "limits.connections_hard = {connections} needs {needed} open files, more than the system allows (ulimit -n)"
+        );
+    }
+}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> Error {
+    move |reason| Error::System { what, reason }
+}

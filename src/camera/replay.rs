@@ -1,0 +1,291 @@
+//! Plays a JPEG file, a folder of JPEG files or a Y4M file, at the configured rate and size, for ever.
+
+use super::{Beat, Camera, CameraError, Frame};
+use crate::clock::{Timestamp, calendar};
+use crate::config::CameraConfig;
+use crate::controls;
+use crate::picture::{Picture, Pool, Stamp};
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{PixelType, ResizeOptions, Resizer};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use turbojpeg::YuvImage;
+
+/// Decoded pictures of a folder are kept up to this size in all; those beyond it are decoded each time.
+const CACHE_BYTES: usize = 256 << 20;
+
+pub(super) struct Replay {
+    beat: Beat,
+    media: Media,
+    pool: Pool,
+    stamp: bool,
+}
+
+impl Replay {
+    pub(super) fn open(path: &Path, config: &CameraConfig) -> Result<Self, CameraError> {
+        let size = (config.width as usize, config.height as usize);
+        Ok(Self {
+            beat: Beat::new(config.rate),
+            media: Media::open(path, size)?,
+            pool: Pool::new(Picture::filled(size.0, size.1, [0, 128, 128])),
+            stamp: config.stamp,
+        })
+    }
+}
+
+impl Camera for Replay {
+    fn next_frame(&mut self, patience: Duration) -> Result<Option<Frame>, CameraError> {
+        let Some(sequence) = self.beat.wait(patience) else {
+            return Ok(None);
+        };
+        let source = self.media.next()?;
+        // The stamp tells when the picture is handed on, as a sensor's would; decoding comes before that.
+        let captured = Timestamp::now();
+        let (width, height) = (source.width(), source.height());
+        let planes = self.pool.paint(|picture| {
+            picture.copy_from(source);
+            if self.stamp {
+                let unix = captured.unix();
+                let stamp = Stamp { sequence, unix };
+                stamp.draw(picture, &[&format!("frame {sequence}"), &calendar(unix)]);
+            }
+        });
+        Ok(Some(Frame {
+            sequence,
+            captured,
+            width,
+            height,
+            planes,
+        }))
+    }
+
+    fn apply(&mut self, _: &controls::Set) -> Result<(), CameraError> {
+        Ok(()) // A recording has no controls; what was requested is remembered by the remote.
+    }
+
+    fn set_rate(&mut self, rate: f64) -> Result<(), CameraError> {
+        self.beat.set_rate(rate);
+        Ok(())
+    }
+}
+
+/// What is replayed, as pictures of the configured size.
+enum Media {
+    Stills {
+        stills: Vec<(PathBuf, Option<Picture>)>,
+        next: usize,
+        cached: usize,
+        uncached: Picture,
+        size: (usize, usize),
+    },
+    Video {
+        path: PathBuf,
+        decoder: y4m::Decoder<BufReader<File>>,
+        chroma: Chroma,
+        current: Picture,
+    },
+}
+
+impl Media {
+    fn open(path: &Path, size: (usize, usize)) -> Result<Self, CameraError> {
+        let is = |path: &Path, endings: &[&str]| {
+            let ending = path.extension().unwrap_or_default().to_string_lossy();
+            endings
+                .iter()
+                .any(|known| ending.eq_ignore_ascii_case(known))
+        };
+        let mut media = if path.is_dir() {
+            let entries = path.read_dir().map_err(|error| unreadable(path, error))?;
+            let mut stills: Vec<_> = entries
+                .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+                .filter(|path| is(path, &["jpg", "jpeg"]))
+                .collect();
+            stills.sort();
+            Self::stills(stills, size)
+        } else if is(path, &["y4m"]) {
+            let (decoder, chroma) = open_y4m(path)?;
+            Self::Video {
+                path: path.to_owned(),
+                decoder,
+                chroma,
+                current: Picture::filled(size.0, size.1, [0, 128, 128]),
+            }
+        } else if path.is_file() {
+            Self::stills(vec![path.to_owned()], size)
+        } else {
+            Self::stills(Vec::new(), size)
+        };
+        if matches!(&media, Self::Stills { stills, .. } if stills.is_empty()) {
+            return Err(CameraError::NothingToReplay {
+                path: path.to_owned(),
+            });
+        }
+        media.next()?; // What cannot be decoded is refused at the start, with the file's name.
+        media.rewind()?;
+        Ok(media)
+    }
+
+    fn stills(paths: Vec<PathBuf>, size: (usize, usize)) -> Self {
+        Self::Stills {
+            stills: paths.into_iter().map(|path| (path, None)).collect(),
+            next: 0,
+            cached: 0,
+            uncached: Picture::filled(size.0, size.1, [0, 128, 128]),
+            size,
+        }
+    }
+
+    fn rewind(&mut self) -> Result<(), CameraError> {
+        match self {
+            Self::Stills { next, .. } => *next = 0,
+            Self::Video { path, decoder, .. } => (*decoder, _) = open_y4m(path)?,
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<&Picture, CameraError> {
+        if let Self::Video {
+            decoder,
+            chroma,
+            current,
+            ..
+        } = self
+        {
+            let (width, height) = (decoder.get_width(), decoder.get_height());
+            match decoder.read_frame() {
+                Ok(frame) => {
+                    let (columns, rows) = chroma.size(width, height);
+                    let planes = [
+                        (frame.get_y_plane(), width, height),
+                        (frame.get_u_plane(), columns, rows),
+                        (frame.get_v_plane(), columns, rows),
+                    ];
+                    fit(&planes, current);
+                }
+                Err(y4m::Error::EOF) => {
+                    self.rewind()?;
+                    return self.next();
+                }
+                Err(error) => {
+                    let Self::Video { path, .. } = self else {
+                        unreachable!("it is a video")
+                    };
+                    return Err(unreadable(path, error));
+                }
+            }
+        }
+        match self {
+            Self::Video { current, .. } => Ok(current),
+            Self::Stills {
+                stills,
+                next,
+                cached,
+                uncached,
+                size,
+            } => {
+                let index = *next;
+                *next = (index + 1) % stills.len();
+                let (path, still) = &mut stills[index];
+                if still.is_none() {
+                    let picture = decode_jpeg(path, *size)?;
+                    let bytes = size.0 * size.1 * 3 / 2;
+                    if *cached + bytes > CACHE_BYTES {
+                        *uncached = picture;
+                        return Ok(uncached);
+                    }
+                    *cached += bytes;
+                    *still = Some(picture);
+                }
+                Ok(still.as_ref().unwrap_or(uncached))
+            }
+        }
+    }
+}
+
+/// How many luma samples a chroma sample stands for, across and down, in a Y4M file.
+#[derive(Clone, Copy)]
+struct Chroma(usize, usize);
+
+impl Chroma {
+    fn size(self, width: usize, height: usize) -> (usize, usize) {
+        (width.div_ceil(self.0), height.div_ceil(self.1))
+    }
+}
+
+fn open_y4m(path: &Path) -> Result<(y4m::Decoder<BufReader<File>>, Chroma), CameraError> {
+    let file = File::open(path).map_err(|error| unreadable(path, error))?;
+    let decoder = y4m::decode(BufReader::new(file)).map_err(|error| unreadable(path, error))?;
+    use y4m::Colorspace::{C420, C420jpeg, C420mpeg2, C420paldv, C422, C444};
+    let chroma = match decoder.get_colorspace() {
+        C420 | C420jpeg | C420mpeg2 | C420paldv => Chroma(2, 2),
+        C422 => Chroma(2, 1),
+        C444 => Chroma(1, 1),
+        other => {
+            let reason =
+                format!("Y4M colour space {other:?}; 8-bit C420, C422 and C444 are accepted");
+            return Err(unreadable(path, reason));
+        }
+    };
+    Ok((decoder, chroma))
+}
+
+fn decode_jpeg(path: &Path, size: (usize, usize)) -> Result<Picture, CameraError> {
+    let jpeg = std::fs::read(path).map_err(|error| unreadable(path, error))?;
+    let yuv = to_yuv(&jpeg).map_err(|error| unreadable(path, error))?;
+    let mut picture = Picture::filled(size.0, size.1, [0, 128, 128]);
+    let (columns, rows) = yuv.y_size();
+    let (luma, chroma) = yuv.pixels.split_at(columns * rows);
+    let mut planes = vec![(luma, columns, rows)];
+    if !chroma.is_empty() {
+        let (columns, rows) = yuv.uv_size();
+        let (cb, cr) = chroma.split_at(columns * rows);
+        planes.extend([(cb, columns, rows), (cr, columns, rows)]);
+    } // Else it is a grey JPEG: the chroma planes stay neutral.
+    fit(&planes, &mut picture);
+    Ok(picture)
+}
+
+/// Decodes without colour conversion, and without padding: turbojpeg's own shortcut pads rows to four bytes.
+fn to_yuv(jpeg: &[u8]) -> turbojpeg::Result<YuvImage<Vec<u8>>> {
+    let mut decompressor = turbojpeg::Decompressor::new()?;
+    let header = decompressor.read_header(jpeg)?;
+    let (width, height, subsamp) = (header.width, header.height, header.subsamp);
+    let mut image = YuvImage {
+        pixels: vec![0; turbojpeg::yuv_pixels_len(width, 1, height, subsamp)?],
+        width,
+        align: 1,
+        height,
+        subsamp,
+    };
+    decompressor.decompress_to_yuv(jpeg, image.as_deref_mut())?;
+    Ok(image)
+}
+
+/// Scales planes (samples, columns, rows) into `picture`, cutting what exceeds its aspect ratio.
+fn fit(planes: &[(&[u8], usize, usize)], picture: &mut Picture) {
+    let mut resizer = Resizer::new();
+    let options = ResizeOptions::new().fit_into_destination(None);
+    for (index, &(samples, columns, rows)) in planes.iter().enumerate() {
+        let (to_columns, to_rows) = picture.plane_size(index);
+        let to = picture.plane_mut(index);
+        if (columns, rows) == (to_columns, to_rows) {
+            to.copy_from_slice(&samples[..columns * rows]);
+            continue;
+        }
+        // Infallible: both buffers are as large as the sizes beside them, and both are one byte a pixel.
+        let from = ImageRef::new(columns as u32, rows as u32, samples, PixelType::U8);
+        let into = Image::from_slice_u8(to_columns as u32, to_rows as u32, to, PixelType::U8);
+        if let (Ok(from), Ok(mut into)) = (from, into) {
+            let _ = resizer.resize(&from, &mut into, &options);
+        }
+    }
+}
+
+fn unreadable(path: &Path, reason: impl std::fmt::Display) -> CameraError {
+    CameraError::Unreadable {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
+}

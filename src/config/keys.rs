@@ -1,0 +1,300 @@
+//! The key table: what each key of the TOML file means, its unit, what it accepts, and whether a
+//! running picam can take over a new value. Defaults are those of [`Config::default`](super::Config).
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use toml::Value;
+
+use super::{LISTEN_ACCEPTED, Source};
+use crate::controls::{Control, Kind, TABLE, one_of};
+
+/// A section of the file.
+pub(super) struct Section {
+    /// Its name.
+    pub name: &'static str,
+    /// Its keys, in the order in which they are printed.
+    pub keys: &'static [Key],
+}
+
+/// A key of a section.
+#[derive(Clone, Copy)]
+pub(super) struct Key {
+    /// Its name within the section.
+    pub name: &'static str,
+    /// Unit of the value; empty where it has none.
+    pub unit: &'static str,
+    /// What it accepts.
+    pub accepts: Accepts,
+    /// Whether it can change without a restart.
+    pub live: bool,
+    /// What it is for.
+    pub doc: &'static str,
+}
+
+/// What values a key accepts. Displayed as the end of a sentence: "an integer from 1 to 100".
+#[derive(Clone, Copy)]
+pub(super) enum Accepts {
+    /// A whole number between two bounds, both inclusive.
+    Integer(i64, i64),
+    /// The same, and divisible by two: a 4:2:0 picture has half a chroma row for each row.
+    Even(i64, i64),
+    /// A number between two bounds, both inclusive.
+    Float(f64, f64),
+    /// `true` or `false`.
+    Bool,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A text that the function accepts, and how to describe it.
+    Text(fn(&str) -> bool, &'static str),
+    /// See [`Cores`](super::Cores).
+    Cores,
+    /// What the control table says.
+    Control(&'static Control),
+}
+
+/// Highest core number plus one that Linux's `cpu_set_t` has a bit for.
+const CORES: i64 = 1024;
+
+impl Accepts {
+    /// Whether the value is one of the accepted.
+    pub fn check(&self, value: &Value) -> bool {
+        let number = || value.as_float().or(value.as_integer().map(|n| n as f64));
+        let in_range = |n: i64, min, max| (min..=max).contains(&n);
+        match *self {
+            Accepts::Integer(min, max) => value.as_integer().is_some_and(|n| in_range(n, min, max)),
+            Accepts::Even(min, max) => value
+                .as_integer()
+                .is_some_and(|n| in_range(n, min, max) && n % 2 == 0),
+            Accepts::Float(min, max) => number().is_some_and(|n| (min..=max).contains(&n)),
+            Accepts::Bool => value.is_bool(),
+            Accepts::Word(words) => value.as_str().is_some_and(|word| words.contains(&word)),
+            Accepts::Text(accepts, _) => value.as_str().is_some_and(accepts),
+            Accepts::Cores => match value {
+                Value::String(word) => word == "auto",
+                Value::Array(cores) => {
+                    let core =
+                        |v: &Value| v.as_integer().is_some_and(|n| in_range(n, 0, CORES - 1));
+                    !cores.is_empty() && cores.iter().all(core)
+                }
+                _ => false,
+            },
+            Accepts::Control(control) => {
+                control_text(control, value).is_some_and(|text| control.parse(&text).is_ok())
+            }
+        }
+    }
+}
+
+/// The value as [`Control::parse`] reads it; `None` if it has the wrong type.
+pub(super) fn control_text(control: &Control, value: &Value) -> Option<String> {
+    match (control.kind, value) {
+        (Kind::Enum(_), Value::String(word)) => Some(word.clone()),
+        (Kind::Integer(_) | Kind::Float(_) | Kind::Bool, Value::Integer(n)) => Some(n.to_string()),
+        (Kind::Float(_), Value::Float(n)) => Some(n.to_string()),
+        (Kind::Bool, Value::Boolean(on)) => Some(on.to_string()),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Accepts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Accepts::Integer(min, max) => write!(f, "an integer from {min} to {max}"),
+            Accepts::Even(min, max) => write!(f, "an even integer from {min} to {max}"),
+            Accepts::Float(min, max) => write!(f, "a number from {min} to {max}"),
+            Accepts::Bool => f.write_str("true or false"),
+            Accepts::Word(words) => f.write_str(&one_of(words)),
+            Accepts::Text(_, description) => f.write_str(description),
+            Accepts::Cores => write!(
+                f,
+                "\"auto\" or a list of core numbers from 0 to {}, like [3]",
+                CORES - 1
+            ),
+            Accepts::Control(control) => f.write_str(&control.accepted()),
+        }
+    }
+}
+
+impl Key {
+    /// [`Accepts`] with the unit.
+    pub fn accepted(&self) -> String {
+        // The control table puts the unit in by itself.
+        match (self.unit, self.accepts) {
+            ("", accepts) | (_, accepts @ Accepts::Control(_)) => accepts.to_string(),
+            (unit, accepts) => format!("{accepts} ({unit})"),
+        }
+    }
+}
+
+/// Every section and key.
+pub(super) static SECTIONS: &[Section] = &[
+    Section {
+        name: "server",
+        keys: &[Key {
+            name: "listen",
+            unit: "",
+            accepts: Accepts::Text(|text| text.parse::<SocketAddr>().is_ok(), LISTEN_ACCEPTED),
+            live: false,
+            doc: "Where to listen. [::]:8000 serves IPv6 and IPv4; port 0 picks a free port.",
+        }],
+    },
+    Section {
+        name: "camera",
+        keys: &[
+            Key {
+                name: "source",
+                unit: "",
+                accepts: Accepts::Text(|text| text.parse::<Source>().is_ok(), Source::ACCEPTED),
+                live: false,
+                doc: "Where the frames come from: a test picture, files in a loop, or the camera.",
+            },
+            Key {
+                name: "width",
+                unit: "pixels",
+                accepts: Accepts::Even(64, 4608),
+                live: false,
+                doc: "Width of the frames.",
+            },
+            Key {
+                name: "height",
+                unit: "pixels",
+                accepts: Accepts::Even(64, 2592),
+                live: false,
+                doc: "Height of the frames.",
+            },
+            Key {
+                name: "rate",
+                unit: "Hz",
+                accepts: Accepts::Float(0.1, 120.0),
+                live: true,
+                doc: "Frames per second.",
+            },
+            Key {
+                name: "stamp",
+                unit: "",
+                accepts: Accepts::Bool,
+                live: false,
+                doc: "Draw frame number and time into replayed pictures. The pattern always has them.",
+            },
+        ],
+    },
+    Section {
+        name: "jpeg",
+        keys: &[Key {
+            name: "quality",
+            unit: "",
+            accepts: Accepts::Integer(1, 100),
+            live: true,
+            doc: "JPEG quality; the higher, the larger the frames.",
+        }],
+    },
+    Section {
+        name: "controls",
+        keys: &CONTROLS,
+    },
+    Section {
+        name: "cpu",
+        keys: &[
+            Key {
+                name: "capture",
+                unit: "",
+                accepts: Accepts::Cores,
+                live: false,
+                doc: "Cores for the thread that takes frames from the camera.",
+            },
+            Key {
+                name: "encode",
+                unit: "",
+                accepts: Accepts::Cores,
+                live: false,
+                doc: "Cores for the thread that encodes them.",
+            },
+            Key {
+                name: "http",
+                unit: "",
+                accepts: Accepts::Cores,
+                live: false,
+                doc: "Cores for the threads that serve the clients.",
+            },
+        ],
+    },
+    Section {
+        name: "limits",
+        keys: &[
+            Key {
+                name: "header_bytes",
+                unit: "bytes",
+                accepts: Accepts::Integer(1024, 65536),
+                live: true,
+                doc: "Received on a connection before its request is complete; more closes it.",
+            },
+            Key {
+                name: "request_seconds",
+                unit: "seconds",
+                accepts: Accepts::Float(0.5, 60.0),
+                live: true,
+                doc: "Time a client has to complete its request; longer closes the connection.",
+            },
+            Key {
+                name: "write_seconds",
+                unit: "seconds",
+                accepts: Accepts::Float(1.0, 600.0),
+                live: true,
+                doc: "Time a client has to take one frame; longer closes the connection.",
+            },
+            Key {
+                name: "connections",
+                unit: "connections",
+                accepts: Accepts::Integer(1, 4096),
+                live: true,
+                doc: "Served at the same time; more are answered 503.",
+            },
+            Key {
+                name: "connections_hard",
+                unit: "connections",
+                accepts: Accepts::Integer(2, 8192),
+                live: true,
+                doc: "Open at the same time; more are not accepted until one ends. More than connections.",
+            },
+            Key {
+                name: "streams",
+                unit: "streams",
+                accepts: Accepts::Integer(1, 4096),
+                live: true,
+                doc: "Served at the same time; more are answered 503. At most connections.",
+            },
+        ],
+    },
+    Section {
+        name: "log",
+        keys: &[Key {
+            name: "level",
+            unit: "",
+            accepts: Accepts::Word(&["error", "warn", "info", "debug", "trace"]),
+            live: true,
+            doc: "The least important messages that are logged on standard error.",
+        }],
+    },
+];
+
+/// The keys of `[controls]`: the rows of the control table.
+static CONTROLS: [Key; TABLE.len()] = {
+    let mut keys = [control_key(&TABLE[0]); TABLE.len()];
+    let mut row = 1;
+    while row < TABLE.len() {
+        keys[row] = control_key(&TABLE[row]);
+        row += 1;
+    }
+    keys
+};
+
+const fn control_key(control: &'static Control) -> Key {
+    Key {
+        name: control.name,
+        unit: control.unit,
+        accepts: Accepts::Control(control),
+        live: true,
+        doc: control.effect,
+    }
+}

@@ -1,0 +1,373 @@
+//! The layers of the configuration: files laid over the defaults key by key, and the command line
+//! over the files. Every problem is one line that says where, what, and what is accepted.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::{Table, Value};
+
+use super::keys::{Accepts, Key, SECTIONS, Section, control_text};
+use super::{Config, Source};
+use crate::controls::{ControlError, Set, one_of, shown};
+
+/// The file that comes with the image, read-only.
+const IMAGE_FILE: &str = "/etc/picam/picam.toml";
+/// The site's file, which survives updates.
+const SITE_FILE: &str = "/data/picam/picam.toml";
+
+/// What the command line sets; it wins over every file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overrides {
+    /// Instead of `camera.source`.
+    pub source: Option<Source>,
+    /// Instead of `server.listen`.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Where the configuration comes from. Kept by a running picam, to read it again on request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layers {
+    /// The files; a later one wins over an earlier one, key by key.
+    pub files: Vec<PathBuf>,
+    /// Whether a file that does not exist is a problem.
+    pub required: bool,
+    /// What the command line sets.
+    pub overrides: Overrides,
+}
+
+/// The image's file and the site's file, both optional.
+impl Default for Layers {
+    fn default() -> Self {
+        Layers {
+            files: vec![IMAGE_FILE.into(), SITE_FILE.into()],
+            required: false,
+            overrides: Overrides::default(),
+        }
+    }
+}
+
+/// A line of a file; displayed as `FILE:LINE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, counted from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path.display(), self.line)
+    }
+}
+
+/// One reason why the configuration is not acceptable, displayed as one line.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are what the messages show")]
+pub enum Problem {
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    /// The file is not UTF-8, or not TOML.
+    #[error("{place}: not TOML: {message}")]
+    Syntax { place: Place, message: String },
+    /// There is no such section.
+    #[error("{place}: unknown section {name}: accepted is {accepted}")]
+    UnknownSection {
+        place: Place,
+        name: String,
+        accepted: String,
+    },
+    /// The name of a section is used for something else.
+    #[error("{place}: {name} = {given}: accepted is a section [{name}] with keys")]
+    NotASection {
+        place: Place,
+        name: &'static str,
+        given: String,
+    },
+    /// The section has no such key.
+    #[error("{place}: unknown key {name} in [{section}]: accepted is {accepted}")]
+    UnknownKey {
+        place: Place,
+        section: &'static str,
+        name: String,
+        accepted: String,
+    },
+    /// The value has the wrong type or is out of range.
+    #[error("{place}: {key} = {given}: accepted is {accepted}")]
+    Value {
+        place: Place,
+        key: String,
+        given: String,
+        accepted: String,
+    },
+    /// A control contradicts another one in the same file.
+    #[error("{place}: controls: {source}")]
+    Controls { place: Place, source: ControlError },
+    /// Two keys have values that do not go together; the place is the later one's.
+    #[error("{place}: {small} = {small_value} with {large} = {large_value}: accepted is {rule}")]
+    Order {
+        place: Place,
+        small: &'static str,
+        small_value: usize,
+        large: &'static str,
+        large_value: usize,
+        rule: &'static str,
+    },
+    /// The key table accepted what the types do not: a mistake in picam.
+    #[error("the configuration as a whole: {0}")]
+    Types(toml::de::Error),
+}
+
+/// Why the configuration is not acceptable: all the problems found, one line each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigError(pub Vec<Problem>);
+
+impl Layers {
+    /// Reads the files and lays them, then the command line, over the defaults.
+    ///
+    /// # Errors
+    /// All problems of all files; the configuration is then not usable at all.
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        let mut reader = Reader::default();
+        for path in &self.files {
+            match std::fs::read(path) {
+                Ok(bytes) => reader.read(path, &bytes),
+                Err(e) if e.kind() == io::ErrorKind::NotFound && !self.required => {}
+                Err(source) => reader.problems.push(Problem::Read {
+                    path: path.clone(),
+                    source,
+                }),
+            }
+        }
+        let mut config = reader.finish()?;
+        if let Some(source) = &self.overrides.source {
+            config.camera.source = source.clone();
+        }
+        if let Some(listen) = self.overrides.listen {
+            config.server.listen = listen;
+        }
+        Ok(config)
+    }
+}
+
+/// What has been read so far.
+#[derive(Default)]
+struct Reader {
+    /// The newest value of each key that some file sets, by section; `[controls]` is in `controls`.
+    values: Table,
+    /// The controls that each file sets.
+    controls: Vec<Set>,
+    /// Every key set, in the order of reading, and where.
+    places: Vec<(String, Place)>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    fn read(&mut self, path: &Path, bytes: &[u8]) {
+        let place = |offset: usize| Place {
+            path: path.to_owned(),
+            line: 1 + bytes[..offset.min(bytes.len())]
+                .iter()
+                .filter(|b| **b == b'\n')
+                .count(),
+        };
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(e) => {
+                let message = "not UTF-8".to_owned();
+                let place = place(e.valid_up_to());
+                return self.problems.push(Problem::Syntax { place, message });
+            }
+        };
+        let file = File {
+            text,
+            place: &place,
+        };
+        match DeTable::parse(text) {
+            Ok(table) => self.file(&file, table.into_inner()),
+            Err(e) => {
+                let place = place(e.span().map_or(0, |span| span.start));
+                let line = text.lines().nth(place.line - 1).unwrap_or_default();
+                let message = e.message().trim().replace('\n', ", ");
+                let message = format!("{message}, in: {}", start(line.trim()));
+                self.problems.push(Problem::Syntax { place, message });
+            }
+        }
+    }
+
+    fn file(&mut self, file: &File, table: DeTable) {
+        self.controls.push(Set::default());
+        for (name, value) in in_order(table) {
+            let Some(section) = SECTIONS.iter().find(|s| s.name == name.as_ref()) else {
+                let accepted = one_of(&SECTIONS.iter().map(|s| s.name).collect::<Vec<_>>());
+                let place = (file.place)(name.span().start);
+                let name = shown(name.as_ref());
+                self.problems.push(Problem::UnknownSection {
+                    place,
+                    name,
+                    accepted,
+                });
+                continue;
+            };
+            let place = (file.place)(value.span().start);
+            let given = file.given(&value);
+            match value.into_inner() {
+                DeValue::Table(keys) => self.section(file, section, keys),
+                _ => {
+                    self.problems.push(Problem::NotASection {
+                        place,
+                        name: section.name,
+                        given,
+                    });
+                }
+            }
+        }
+    }
+
+    fn section(&mut self, file: &File, section: &'static Section, table: DeTable) {
+        for (name, value) in in_order(table) {
+            let place = (file.place)(name.span().start);
+            let Some(key) = section.keys.iter().find(|key| key.name == name.as_ref()) else {
+                self.problems.push(Problem::UnknownKey {
+                    place,
+                    section: section.name,
+                    name: shown(name.as_ref()),
+                    accepted: one_of(&section.keys.iter().map(|key| key.name).collect::<Vec<_>>()),
+                });
+                continue;
+            };
+            let given = file.given(&value);
+            match Value::deserialize(ValueDeserializer::from(value)) {
+                Ok(value) if key.accepts.check(&value) => self.set(place, section, key, value),
+                _ => self.problems.push(Problem::Value {
+                    place,
+                    key: format!("{}.{}", section.name, key.name),
+                    given,
+                    accepted: key.accepted(),
+                }),
+            }
+        }
+    }
+
+    /// Takes over a value that its key accepts.
+    fn set(&mut self, place: Place, section: &Section, key: &Key, value: Value) {
+        if let Accepts::Control(control) = key.accepts {
+            let text = control_text(control, &value).unwrap_or_default();
+            if let Some(set) = self.controls.last_mut()
+                && let Err(source) = set.insert(control.name, &text)
+            {
+                self.problems.push(Problem::Controls { place, source });
+            }
+            return;
+        }
+        self.places
+            .push((format!("{}.{}", section.name, key.name), place));
+        let keys = self
+            .values
+            .entry(section.name)
+            .or_insert_with(|| Value::Table(Table::new()));
+        if let Value::Table(keys) = keys {
+            keys.insert(key.name.to_owned(), value);
+        }
+    }
+
+    fn finish(mut self) -> Result<Config, ConfigError> {
+        let mut config = match Config::deserialize(Value::Table(self.values)) {
+            Ok(config) => config,
+            Err(e) => {
+                self.problems.push(Problem::Types(e));
+                return Err(ConfigError(self.problems));
+            }
+        };
+        for set in &self.controls {
+            config.controls.merge(set);
+        }
+
+        let limits = &config.limits;
+        let (streams, soft, hard) = (limits.streams, limits.connections, limits.connections_hard);
+        for (right, small, small_value, large, large_value, rule) in [
+            (
+                streams <= soft,
+                "limits.streams",
+                streams,
+                "limits.connections",
+                soft,
+                "limits.streams of at most limits.connections",
+            ),
+            (
+                soft < hard,
+                "limits.connections",
+                soft,
+                "limits.connections_hard",
+                hard,
+                "limits.connections_hard of more than limits.connections",
+            ),
+        ] {
+            let place = self
+                .places
+                .iter()
+                .rev()
+                .find(|(key, _)| key == small || key == large);
+            if let (false, Some((_, place))) = (right, place) {
+                let place = place.clone();
+                self.problems.push(Problem::Order {
+                    place,
+                    small,
+                    small_value,
+                    large,
+                    large_value,
+                    rule,
+                });
+            }
+        }
+        if self.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError(self.problems))
+        }
+    }
+}
+
+/// The file being read.
+struct File<'a> {
+    text: &'a str,
+    place: &'a dyn Fn(usize) -> Place,
+}
+
+impl File<'_> {
+    /// The value as it is written in the file.
+    fn given(&self, value: &Spanned<DeValue>) -> String {
+        start(self.text.get(value.span()).unwrap_or_default())
+    }
+}
+
+/// The start of a part of the file: on one line and not long.
+fn start(written: &str) -> String {
+    const LONGEST: usize = 60;
+    let start: String = written
+        .chars()
+        .take_while(|c| !c.is_control())
+        .take(LONGEST)
+        .collect();
+    if start.len() < written.len() {
+        start + "…"
+    } else {
+        start
+    }
+}
+
+/// The entries in the order of the file.
+fn in_order<'i>(
+    table: DeTable<'i>,
+) -> impl Iterator<Item = (Spanned<toml::de::DeString<'i>>, Spanned<DeValue<'i>>)> {
+    let mut entries: Vec<_> = table.into_iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    entries.into_iter()
+}

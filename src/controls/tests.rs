@@ -1,0 +1,212 @@
+//! Tests of the control table and of sets.
+
+use super::*;
+
+fn query(text: &str) -> Result<Set, String> {
+    Set::parse_query(text).map_err(|error| error.to_string())
+}
+
+fn set(text: &str) -> Set {
+    query(text).unwrap()
+}
+
+/// The state after applying these sets one after the other.
+fn merged(queries: &[&str]) -> String {
+    let mut state = Set::default();
+    for text in queries {
+        state.merge(&set(text));
+    }
+    state.to_string()
+}
+
+#[test]
+fn the_table_is_in_the_order_of_the_ids() {
+    for (row, control) in TABLE.iter().enumerate() {
+        assert_eq!(control.id as usize, row, "{}", control.name);
+        assert!(
+            !control.effect.is_empty() && control.effect.ends_with('.'),
+            "{}",
+            control.name
+        );
+    }
+}
+
+#[test]
+fn a_query_becomes_typed_values_in_table_order() {
+    let set = set("AfMode=manual&LensPosition=1.50&AnalogueGain=2&ExposureTime=20000&AwbEnable=0");
+    assert_eq!(
+        set.to_string(),
+        "ExposureTime=20000 AnalogueGain=2 LensPosition=1.5 AfMode=manual AwbEnable=false"
+    );
+    assert_eq!(
+        set.get(ControlId::ExposureTime),
+        Some(Value::Integer(20000))
+    );
+    assert_eq!(set.get(ControlId::AnalogueGain), Some(Value::Float(2.0)));
+    assert_eq!(set.get(ControlId::AeEnable), None);
+    assert_eq!(
+        serde_json::to_string(&set).unwrap(),
+        r#"{"ExposureTime":20000,"AnalogueGain":2.0,"LensPosition":1.5,"AfMode":"manual","AwbEnable":false}"#
+    );
+}
+
+#[test]
+fn an_empty_value_leaves_the_control_as_it_is() {
+    assert!(set("ExposureTime=&AnalogueGain=&LensPosition=").is_empty());
+    assert!(set("").is_empty());
+    assert!(set("ExposureTime").is_empty());
+    assert_eq!(
+        set("ExposureTime=&AnalogueGain=1.5").to_string(),
+        "AnalogueGain=1.5"
+    );
+}
+
+#[test]
+fn percent_and_plus_are_decoded() {
+    assert_eq!(
+        set("Exposure%54ime=%32%30&AfMode=+auto%20").to_string(),
+        "ExposureTime=20 AfMode=auto"
+    );
+}
+
+#[test]
+fn every_bound_is_inclusive() {
+    for (good, bad) in [
+        ("ExposureTime=1", "ExposureTime=0"),
+        ("ExposureTime=2147483647", "ExposureTime=2147483648"),
+        ("AnalogueGain=1", "AnalogueGain=0.999"),
+        ("LensPosition=0", "LensPosition=-0.001"),
+    ] {
+        query(good).unwrap();
+        query(bad).unwrap_err();
+    }
+}
+
+#[test]
+fn what_is_not_accepted_is_answered_by_what_is() {
+    const NAMES: &str = "ExposureTime, AnalogueGain, LensPosition, AfMode, AeEnable or AwbEnable";
+    const EXPOSURE: &str = "accepted is an integer from 1 to 2147483647 (µs)";
+    const GAIN: &str = "accepted is a number of at least 1 (ratio)";
+    let cases = [
+        ("Foo=1", format!(r#"unknown control "Foo": accepted is {NAMES}"#)),
+        ("Foo=", format!(r#"unknown control "Foo": accepted is {NAMES}"#)),
+        ("exposuretime=1", format!(r#"unknown control "exposuretime": accepted is {NAMES}"#)),
+        ("=1", format!(r#"unknown control "": accepted is {NAMES}"#)),
+        ("%0d%0aX%ff=1", format!("unknown control \"\\r\\nX\u{fffd}\": accepted is {NAMES}")),
+        ("ExposureTime=abc", format!(r#"ExposureTime = "abc": {EXPOSURE}"#)),
+        ("ExposureTime=1.5", format!(r#"ExposureTime = "1.5": {EXPOSURE}"#)),
+        ("ExposureTime=99999999999999999999", format!(r#"ExposureTime = "99999999999999999999": {EXPOSURE}"#)),
+        ("AnalogueGain=NaN", format!(r#"AnalogueGain = "NaN": {GAIN}"#)),
+        ("AnalogueGain=inf", format!(r#"AnalogueGain = "inf": {GAIN}"#)),
+        ("AnalogueGain=1e39", format!(r#"AnalogueGain = "1e39": {GAIN}"#)),
+        ("AnalogueGain=1,5", format!(r#"AnalogueGain = "1,5": {GAIN}"#)),
+        ("LensPosition=-1", r#"LensPosition = "-1": accepted is a number of at least 0 (dioptres)"#.to_owned()),
+        ("AfMode=off", r#"AfMode = "off": accepted is manual, auto or continuous"#.to_owned()),
+        ("AeEnable=yes", r#"AeEnable = "yes": accepted is true, false, 1 or 0"#.to_owned()),
+        ("AeEnable=1&AeEnable=1", "AeEnable is given twice: accepted is once".to_owned()),
+        ("AeEnable=&AeEnable=1", "AeEnable is given twice: accepted is once".to_owned()),
+        (
+            "ExposureTime=5&AeEnable=true",
+            "ExposureTime with AeEnable=true contradict each other: leave one out, or make it AeEnable=false".to_owned(),
+        ),
+        (
+            "AeEnable=1&AnalogueGain=2",
+            "AnalogueGain with AeEnable=true contradict each other: leave one out, or make it AeEnable=false".to_owned(),
+        ),
+        (
+            "LensPosition=1&AfMode=continuous",
+            "LensPosition with AfMode=continuous contradict each other: leave one out, or make it AfMode=manual".to_owned(),
+        ),
+    ];
+    for (text, answer) in cases {
+        assert_eq!(query(text), Err(answer), "{text}");
+    }
+}
+
+#[test]
+fn a_long_name_is_cut_in_the_answer() {
+    let answer = query(&"é".repeat(10_000)).unwrap_err();
+    assert!(answer.chars().count() < 250, "{answer}");
+}
+
+#[test]
+fn a_refused_value_leaves_the_set_as_it_was() {
+    let mut set = set("AeEnable=true");
+    let before = set;
+    for (name, text) in [
+        ("ExposureTime", "5"),
+        ("AeEnable", "false"),
+        ("AfMode", ""),
+        ("Foo", "1"),
+    ] {
+        set.insert(name, text).unwrap_err();
+        assert_eq!(set, before);
+    }
+}
+
+#[test]
+fn fixed_values_turn_their_automatic_off() {
+    let start = "AfMode=continuous&AeEnable=true&AwbEnable=true";
+    assert_eq!(
+        merged(&[start, "ExposureTime=20000"]),
+        "ExposureTime=20000 AfMode=continuous AeEnable=false AwbEnable=true"
+    );
+    assert_eq!(
+        merged(&[start, "AnalogueGain=2"]),
+        "AnalogueGain=2 AfMode=continuous AeEnable=false AwbEnable=true"
+    );
+    assert_eq!(
+        merged(&[start, "LensPosition=0.5"]),
+        "LensPosition=0.5 AfMode=manual AeEnable=true AwbEnable=true"
+    );
+}
+
+#[test]
+fn automatics_drop_the_fixed_values_they_replace() {
+    let fixed = "ExposureTime=20000&AnalogueGain=2&LensPosition=0.5";
+    assert_eq!(
+        merged(&[fixed, "AeEnable=true"]),
+        "LensPosition=0.5 AfMode=manual AeEnable=true"
+    );
+    assert_eq!(
+        merged(&[fixed, "AfMode=auto"]),
+        "ExposureTime=20000 AnalogueGain=2 AfMode=auto AeEnable=false"
+    );
+    let same = "ExposureTime=20000 AnalogueGain=2 LensPosition=0.5 AfMode=manual AeEnable=false";
+    assert_eq!(merged(&[fixed, "AeEnable=false&AfMode=manual"]), same);
+    assert_eq!(merged(&[fixed, ""]), same);
+    assert_eq!(
+        merged(&[fixed, "ExposureTime=5"]),
+        same.replace("20000", "5")
+    );
+}
+
+/// Whatever is applied to whatever, the state can be said as one set, and so be saved and read again.
+#[test]
+fn a_merged_state_never_contradicts_itself() {
+    let queries = [
+        "",
+        "ExposureTime=5",
+        "AnalogueGain=2",
+        "LensPosition=1",
+        "AfMode=manual",
+        "AfMode=auto",
+        "AeEnable=1",
+        "AeEnable=0",
+        "AwbEnable=0",
+        "ExposureTime=5&AfMode=continuous",
+        "LensPosition=1&AeEnable=true",
+    ];
+    for a in queries {
+        for b in queries {
+            for c in queries {
+                let state = merged(&[a, b, c]);
+                assert_eq!(
+                    set(&state.replace(' ', "&")).to_string(),
+                    state,
+                    "{a} {b} {c}"
+                );
+            }
+        }
+    }
+}

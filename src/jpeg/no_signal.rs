@@ -1,0 +1,70 @@
+//! What clients are shown while the camera delivers nothing: the last picture, dimmed, with the words, how
+//! long, and the time. ROS 2's image_publisher and browsers never reconnect; a stream must not end.
+
+use crate::camera::Frame;
+use crate::clock::{Timestamp, calendar};
+use crate::picture::{Picture, Pool, text};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) struct NoSignal {
+    /// The last picture, dimmed; grey while there was none.
+    background: Picture,
+    pool: Pool,
+    sequence: u64,
+}
+
+impl NoSignal {
+    pub(super) fn new((width, height): (usize, usize)) -> Self {
+        Self::on(Picture::filled(width, height, [48, 128, 128]), 0)
+    }
+
+    fn on(background: Picture, sequence: u64) -> Self {
+        Self {
+            pool: Pool::new(background.clone()),
+            background,
+            sequence,
+        }
+    }
+
+    /// Takes `last` for the pictures to come.
+    pub(super) fn remember(&mut self, last: &Frame) {
+        let mut background = Picture::copied(last.width, last.height, last.planes.as_ref());
+        background.dim();
+        *self = Self::on(background, last.sequence);
+    }
+
+    /// The picture for now, when there was no frame for `silence`. Its sequence number is the last frame's.
+    pub(super) fn frame(&mut self, silence: Duration) -> Frame {
+        let captured = Timestamp::now();
+        let background = &self.background;
+        let (width, height) = (background.width(), background.height());
+        let planes = self.pool.paint(|picture| {
+            picture.copy_from(background);
+            let size = (width / 320).max(1);
+            let seconds = silence.as_secs();
+            let lines = [
+                "NO SIGNAL".to_owned(),
+                format!("no picture from the camera for {seconds} s"),
+                calendar(captured.unix()),
+            ];
+            let mut y = height / 2 - (36 * size).min(height / 2);
+            for (line, size) in lines
+                .iter()
+                .zip([2 * size, size.div_ceil(2), size.div_ceil(2)])
+            {
+                let x = width.saturating_sub(line.len() * 10 * size) / 2;
+                text(picture, (x, y), size, line);
+                y += 24 * size;
+            }
+        });
+        let planes: Arc<dyn crate::picture::Planes> = planes;
+        Frame {
+            sequence: self.sequence,
+            captured,
+            width,
+            height,
+            planes,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The picam executable: arguments → configuration → run.
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | stopped on request, or did what `--check-config`, `--print-config`, `--version` or `--help` says |
+//! | 1 | something failed while running |
+//! | 2 | the command line or the configuration is not acceptable |
+//! | 3 | the address is taken by another instance |
+//! | 4 | the camera could not be opened |
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use log::LevelFilter;
+use picam::app;
+use picam::args::{self, Action};
+use picam::config::Layers;
+use picam::system::instance::InstanceError;
+
+const FAILED: u8 = 1;
+const REFUSED: u8 = 2;
+const TAKEN: u8 = 3;
+const NO_CAMERA: u8 = 4;
+
+fn main() -> ExitCode {
+    let args = match args::parse(std::env::args_os().skip(1)) {
+        Ok(args) => args,
+        Err(error) => return fail(REFUSED, error),
+    };
+    match args.action {
+        Action::Help => print(args::HELP),
+        Action::Version => print(concat!("picam ", env!("CARGO_PKG_VERSION"), "\n")),
+        action => with_config(action, args.layers),
+    }
+}
+
+fn with_config(action: Action, layers: Layers) -> ExitCode {
+    let config = match layers.load() {
+        Ok(config) => config,
+        Err(error) => return fail(REFUSED, error),
+    };
+    match action {
+        Action::CheckConfig => return print("ok\n"),
+        Action::PrintConfig => return print(&config.to_toml()),
+        _ => start_logging(config.log.level),
+    }
+    match app::run(&layers, config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(exit_code(&error), error),
+    }
+}
+
+fn exit_code(error: &app::Error) -> u8 {
+    match error {
+        app::Error::Core(_) => REFUSED,
+        app::Error::Address(InstanceError::Taken(_)) => TAKEN,
+        app::Error::Camera(_) => NO_CAMERA,
+        app::Error::Address(InstanceError::Refused { .. }) | app::Error::System { .. } => FAILED,
+    }
+}
+
+/// Logs on standard error. The logger itself lets everything pass, so that `log::set_max_level`
+/// alone decides, now and after the configuration is read again.
+fn start_logging(level: LevelFilter) {
+    env_logger::Builder::new()
+        .filter_level(LevelFilter::Trace)
+        // They log each connection and each request that cannot be parsed; picam counts those.
+        .filter_module("may", LevelFilter::Off)
+        .filter_module("may_minihttp", LevelFilter::Off)
+        .init();
+    log::set_max_level(level);
+}
+
+/// Prints on standard output. A reader that closes the pipe early has what it wants.
+fn print(text: &str) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(
+            FAILED,
+            format_args!("cannot write to standard output: {error}"),
+        ),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Says why on standard error, line by line. If that is closed, the exit code has to do.
+fn fail(code: u8, error: impl Display) -> ExitCode {
+    for line in error.to_string().lines() {
+        let _ = writeln!(io::stderr(), "picam: {line}");
+    }
+    ExitCode::from(code)
+}

@@ -1,0 +1,131 @@
+//! Which processor cores picam's threads run on.
+
+use crate::config::{Cores, CpuConfig};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+/// From this number of cores on, "auto" gives capture and encoder a core each; with fewer the scheduler
+/// knows better.
+const AUTO_CORES: usize = 4;
+
+/// What a thread does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Takes frames from the camera.
+    Capture,
+    /// Makes JPEGs of them.
+    Encode,
+    /// Serves the clients.
+    Http,
+}
+
+/// A core in the configuration that is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("cpu.{key}: core {core} is not there; this machine has {available}, or \"auto\"")]
+pub struct NoSuchCore {
+    key: &'static str,
+    core: usize,
+    available: String,
+}
+
+/// Checks that all configured cores are there and allowed.
+///
+/// # Errors
+/// The first one that is not.
+pub fn check(config: &CpuConfig) -> Result<(), NoSuchCore> {
+    let available = available_cores();
+    let keys = [
+        ("capture", &config.capture),
+        ("encode", &config.encode),
+        ("http", &config.http),
+    ];
+    for (key, cores) in keys {
+        let Cores::List(cores) = cores else { continue };
+        if let Some(&core) = cores.iter().find(|core| !available.contains(core)) {
+            let available = available
+                .iter()
+                .map(usize::to_string)
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Err(NoSuchCore {
+                key,
+                core,
+                available,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the calling thread, and those it starts, on the cores for its role. "auto" on four cores or more: the
+/// last for capture, the one before for the encoder, the others for HTTP.
+pub fn pin_this_thread(role: Role, cores: &Cores) {
+    let available = available_cores();
+    let chosen = match cores {
+        Cores::List(cores) => cores.clone(),
+        Cores::Auto => match (automatic(role, &available), available.len()) {
+            (chosen, AUTO_CORES..) => chosen.to_vec(),
+            _ => return,
+        },
+    };
+    let mut set = CpuSet::new();
+    let result = chosen.iter().try_for_each(|&core| set.set(core));
+    if let Err(error) = result.and_then(|()| sched_setaffinity(Pid::from_raw(0), &set)) {
+        log::warn!("cannot keep the {role:?} thread on cores {chosen:?}: {error}");
+    }
+}
+
+fn automatic(role: Role, available: &[usize]) -> &[usize] {
+    let last = available.len().saturating_sub(1);
+    let range = match role {
+        Role::Capture => last..available.len(),
+        Role::Encode => last.saturating_sub(1)..last,
+        Role::Http => 0..last.saturating_sub(1),
+    };
+    &available[range]
+}
+
+/// The cores the calling thread may run on.
+fn available_cores() -> Vec<usize> {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
+    (0..CpuSet::count())
+        .filter(|&core| allowed.is_set(core) == Ok(true))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_gives_each_role_cores_of_its_own() {
+        let pi = [0, 1, 2, 3];
+        assert_eq!(automatic(Role::Capture, &pi), [3]);
+        assert_eq!(automatic(Role::Encode, &pi), [2]);
+        assert_eq!(automatic(Role::Http, &pi), [0, 1]);
+    }
+
+    #[test]
+    fn a_core_that_is_not_there_is_refused() {
+        let config = CpuConfig {
+            encode: Cores::List(vec![1000]),
+            ..CpuConfig::default()
+        };
+        let line = check(&config).unwrap_err().to_string();
+        assert!(
+            line.starts_with("cpu.encode: core 1000 is not there; this machine has 0"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn a_thread_stays_where_it_is_put() {
+        let first = available_cores()[0];
+        std::thread::spawn(move || {
+            pin_this_thread(Role::Encode, &Cores::List(vec![first]));
+            assert_eq!(available_cores(), [first]);
+        })
+        .join()
+        .unwrap();
+    }
+}

@@ -1,0 +1,4 @@
+//! picam's relations to the operating system.
+
+pub mod affinity;
+pub mod instance;
