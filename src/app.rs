@@ -156,7 +156,7 @@ impl Parts {
             context.remote.set_rate(config.camera.rate);
         }
         if config.controls != old.controls {
-            context.remote.apply(&config.controls);
+            context.remote.replace(config.controls); // the file wins over what /set asked for
         }
         if config.limits.connections_hard != old.limits.connections_hard {
             allow_descriptors(config.limits.connections_hard);

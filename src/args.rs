@@ -16,8 +16,8 @@ picam --version | --help
 
   --config FILE       read this file instead of /etc/picam/picam.toml and /data/picam/picam.toml;
                       may be repeated, a later file wins over an earlier one, key by key
-  --camera SOURCE     pattern, replay:PATH (a JPEG file, a folder of them or a Y4M file) or libcamera;
-                      wins over camera.source in the files
+  --camera SOURCE     pattern, replay:PATH (a JPEG file, a folder of them or a Y4M file) or
+                      libcamera; wins over camera.source in the files
   --listen ADDR:PORT  where to listen, like 0.0.0.0:8000 or [::]:8000; wins over server.listen
   --check-config      say ok, or what is wrong with the configuration, and exit
   --print-config      print the effective configuration, commented, as a TOML file, and exit

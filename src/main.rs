@@ -2,7 +2,7 @@
 //!
 //! | exit code | meaning |
 //! |---|---|
-//! | 0 | stopped on request, or did what `--check-config`, `--print-config`, `--version` or `--help` says |
+//! | 0 | stopped on request, or did what an option like `--check-config` says |
 //! | 1 | something failed while running |
 //! | 2 | the command line or the configuration is not acceptable |
 //! | 3 | the address is taken by another instance |

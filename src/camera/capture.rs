@@ -110,6 +110,15 @@ impl Remote {
         *requested
     }
 
+    /// Requests `set` instead of all that was requested before.
+    pub fn replace(&self, set: controls::Set) {
+        *self
+            .requested
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = set;
+        self.send(Command::Apply(set));
+    }
+
     /// What is requested now.
     pub fn requested(&self) -> controls::Set {
         *self

@@ -1,5 +1,5 @@
 //! The key table: what each key of the TOML file means, its unit, what it accepts, and whether a
-//! running picam can take over a new value. Defaults are those of [`Config::default`](super::Config).
+//! running picam can take over a new value. The defaults are those of [`Config`](super::Config).
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -227,14 +227,14 @@ pub(super) static SECTIONS: &[Section] = &[
                 unit: "bytes",
                 accepts: Accepts::Integer(1024, 65536),
                 live: true,
-                doc: "Received on a connection before its request is complete; more closes it.",
+                doc: "Received on a connection before its request is complete; more is answered 431 and closed.",
             },
             Key {
                 name: "request_seconds",
                 unit: "seconds",
                 accepts: Accepts::Float(0.5, 60.0),
                 live: true,
-                doc: "Time a client has to complete its request; longer closes the connection.",
+                doc: "Time a client has to complete its request; longer is answered 408 and closed.",
             },
             Key {
                 name: "write_seconds",

@@ -1,7 +1,7 @@
 //! The configuration: the sections of the TOML file as types, with their built-in defaults.
 //!
-//! `keys` is the one table of what each key means and accepts, [`Layers`] reads the files through it
-//! and lays them over each other, and `print` writes a configuration out again with comments from it.
+//! `keys` is the one table of what each key means and accepts. [`Layers`] reads the files through
+//! it and lays them over each other; `print` writes a configuration out again, commented from it.
 
 mod keys;
 mod layers;

@@ -65,3 +65,20 @@ impl Config {
 fn find<'a>(values: &'a Table, section: &str, key: &str) -> Option<&'a Value> {
     values.get(section)?.get(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A field without a row in the key table could be neither read nor printed.
+    #[test]
+    fn the_key_table_has_every_field() {
+        for (section, keys) in Config::default().values() {
+            let row = SECTIONS.iter().find(|s| s.name == section);
+            let row = row.unwrap_or_else(|| panic!("[{section}] is not in the key table"));
+            for key in keys.as_table().unwrap().keys() {
+                assert!(row.keys.iter().any(|k| k.name == key), "{section}.{key}");
+            }
+        }
+    }
+}

@@ -18,7 +18,7 @@ pub use table::{Control, ControlId, Kind, Range, TABLE, Value};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
     /// No control has this name.
-    #[error("unknown control {name}: accepted is {}", one_of(&TABLE.each_ref().map(|control| control.name)))]
+    #[error("unknown control {name}: accepted is {}", one_of(&TABLE.each_ref().map(|c| c.name)))]
     Unknown {
         /// As given, quoted.
         name: String,

@@ -181,7 +181,7 @@ fn automatics_drop_the_fixed_values_they_replace() {
     );
 }
 
-/// Whatever is applied to whatever, the state can be said as one set, and so be saved and read again.
+/// Whatever is applied to whatever, the state can be said as one set: saved, and read again.
 #[test]
 fn a_merged_state_never_contradicts_itself() {
     let queries = [

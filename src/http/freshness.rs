@@ -19,8 +19,9 @@ use std::time::Duration;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Between two probes. The receiver may hold back its answer for 40 ms (Linux, delayed ACK).
 const PROBE_INTERVAL: Duration = Duration::from_millis(30);
-/// This much may lie unread, or half a frame where that is less: the tail that a client's library leaves.
-const UNREAD_TOLERANCE: u32 = 128 << 10;
+/// The window may be this much smaller than the largest, or an eighth of the frame where that is less, when all is
+/// read. Not more: an unread frame can show as a third of its size (the receiver counts its bookkeeping too).
+const UNREAD_TOLERANCE: u32 = 32 << 10;
 /// How much earlier than foreseen a client's next read may come: timers and links are not exact.
 const READ_MARGIN: Duration = Duration::from_millis(50);
 /// Reading intervals that are remembered; the shortest of them counts.
@@ -86,7 +87,7 @@ impl Freshness {
     /// A frame of `bytes` was written; before that, the connection looked like `before`.
     pub fn sent(&mut self, now: Timestamp, bytes: usize, before: &Info) {
         self.state = State::Sent(Sent {
-            tolerance: UNREAD_TOLERANCE.min(u32::try_from(bytes / 2).unwrap_or(u32::MAX)),
+            tolerance: UNREAD_TOLERANCE.min(u32::try_from(bytes / 8).unwrap_or(u32::MAX)),
             limited_before: before.window_limited,
             transmitted: None,
             probes: 0,

@@ -1,0 +1,660 @@
+//! The configuration as a user meets it: the executable's `--check-config`, `--print-config` and its
+//! other options, and what the library makes of the layers.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use picam::config::{Config, Cores, Layers, Overrides, Source};
+
+/// Writes a file that no other test uses.
+fn file(name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn picam(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_picam"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// Asserts that the answer is exactly this line, with exit code 2.
+fn assert_refused(arguments: &[&str], line: &str) {
+    let output = picam(arguments);
+    assert_eq!(stderr(&output), format!("picam: {line}\n"), "{arguments:?}");
+    assert_eq!(
+        (stdout(&output), output.status.code()),
+        ("", Some(2)),
+        "{arguments:?}"
+    );
+}
+
+fn layers(files: &[&PathBuf]) -> Layers {
+    let files = files.iter().map(|path| path.to_path_buf()).collect();
+    Layers {
+        files,
+        required: true,
+        overrides: Overrides::default(),
+    }
+}
+
+fn load(name: &str, text: &str) -> Config {
+    layers(&[&file(name, text)])
+        .load()
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+const WIDTH: &str = "accepted is an even integer from 64 to 4608 (pixels)";
+const RATE: &str = "accepted is a number from 0.1 to 120 (Hz)";
+const QUALITY: &str = "accepted is an integer from 1 to 100";
+const LISTEN: &str = "accepted is ADDR:PORT with a numeric address, like 0.0.0.0:8000 or [::]:8000";
+const SOURCE: &str =
+    "accepted is pattern, replay:PATH (a JPEG file, a folder of them or a Y4M file) or libcamera";
+const CORES: &str = "accepted is \"auto\" or a list of core numbers from 0 to 1023, like [3]";
+const EXPOSURE: &str = "accepted is an integer from 1 to 2147483647 (µs)";
+const LENS: &str = "accepted is a number of at least 0 (dioptres)";
+
+/// Each file has one mistake; the answer is one line: FILE:LINE, what is there, what is accepted.
+#[test]
+fn every_kind_of_bad_file_is_answered_by_one_line() {
+    let cases: &[(&str, usize, &str)] = &[
+        // Not TOML.
+        (
+            "[camera]\nrate = 8,0",
+            2,
+            "not TOML: unexpected key or value, expected newline, `#`, in: rate = 8,0",
+        ),
+        (
+            "[camera]\nsource = pattern",
+            2,
+            "not TOML: string values must be quoted, expected literal string, in: source = pattern",
+        ),
+        (
+            "[camera]\n\nwidth",
+            3,
+            "not TOML: key with no value, expected `=`, in: width",
+        ),
+        (
+            "\n[camera",
+            2,
+            "not TOML: unclosed table, expected `]`, in: [camera",
+        ),
+        (
+            "[jpeg]\nquality = 90\nquality = 80",
+            3,
+            "not TOML: duplicate key, in: quality = 80",
+        ),
+        (
+            "[jpeg]\n[camera]\n[jpeg]",
+            3,
+            "not TOML: duplicate key, in: [jpeg]",
+        ),
+        // Sections and keys.
+        (
+            "listen = '[::]:8000'",
+            1,
+            "unknown section \"listen\": accepted is server, camera, jpeg, controls, cpu, limits or log",
+        ),
+        (
+            "[jpeg]\n[jpg]\nquality = 90",
+            2,
+            "unknown section \"jpg\": accepted is server, camera, jpeg, controls, cpu, limits or log",
+        ),
+        (
+            "jpeg = 90",
+            1,
+            "jpeg = 90: accepted is a section [jpeg] with keys",
+        ),
+        (
+            "[[log]]\nlevel = 'info'",
+            1,
+            "log = [[log]]: accepted is a section [log] with keys",
+        ),
+        (
+            "[camera]\nrate = 8\nwidht = 640",
+            3,
+            "unknown key \"widht\" in [camera]: accepted is source, width, height, rate or stamp",
+        ),
+        (
+            "[camera.rate]\nhz = 8",
+            1,
+            &format!("camera.rate = [camera.rate]: {RATE}"),
+        ),
+        // Types.
+        (
+            "[camera]\nwidth = '640'",
+            2,
+            &format!("camera.width = '640': {WIDTH}"),
+        ),
+        (
+            "[camera]\nwidth = 640.0",
+            2,
+            &format!("camera.width = 640.0: {WIDTH}"),
+        ),
+        (
+            "[camera]\nstamp = 1",
+            2,
+            "camera.stamp = 1: accepted is true or false",
+        ),
+        (
+            "[camera]\nrate = 2026-01-01",
+            2,
+            &format!("camera.rate = 2026-01-01: {RATE}"),
+        ),
+        (
+            "[jpeg]\nquality = '''\n90'''",
+            2,
+            &format!("jpeg.quality = '''…: {QUALITY}"),
+        ),
+        (
+            "[log]\nlevel = true",
+            2,
+            "log.level = true: accepted is error, warn, info, debug or trace",
+        ),
+        // Ranges.
+        (
+            "[camera]\nwidth = 641",
+            2,
+            &format!("camera.width = 641: {WIDTH}"),
+        ),
+        (
+            "[camera]\nwidth = 62",
+            2,
+            &format!("camera.width = 62: {WIDTH}"),
+        ),
+        (
+            "[camera]\nheight = 2594",
+            2,
+            "camera.height = 2594: accepted is an even integer from 64 to 2592 (pixels)",
+        ),
+        ("[camera]\nrate = 0", 2, &format!("camera.rate = 0: {RATE}")),
+        (
+            "[camera]\nrate = nan",
+            2,
+            &format!("camera.rate = nan: {RATE}"),
+        ),
+        (
+            "[camera]\nrate = +inf",
+            2,
+            &format!("camera.rate = +inf: {RATE}"),
+        ),
+        (
+            "[jpeg]\nquality = 101",
+            2,
+            &format!("jpeg.quality = 101: {QUALITY}"),
+        ),
+        (
+            "[jpeg]\nquality = -1",
+            2,
+            &format!("jpeg.quality = -1: {QUALITY}"),
+        ),
+        (
+            "[jpeg]\nquality = 99999999999999999999",
+            2,
+            &format!("jpeg.quality = 99999999999999999999: {QUALITY}"),
+        ),
+        (
+            "[limits]\nheader_bytes = 100",
+            2,
+            "limits.header_bytes = 100: accepted is an integer from 1024 to 65536 (bytes)",
+        ),
+        (
+            "[limits]\nwrite_seconds = 0.5",
+            2,
+            "limits.write_seconds = 0.5: accepted is a number from 1 to 600 (seconds)",
+        ),
+        // Words and texts.
+        (
+            "[log]\nlevel = 'loud'",
+            2,
+            "log.level = 'loud': accepted is error, warn, info, debug or trace",
+        ),
+        (
+            "[server]\nlisten = 'localhost:8000'",
+            2,
+            &format!("server.listen = 'localhost:8000': {LISTEN}"),
+        ),
+        (
+            "[server]\nlisten = '0.0.0.0'",
+            2,
+            &format!("server.listen = '0.0.0.0': {LISTEN}"),
+        ),
+        (
+            "[server]\nlisten = '0.0.0.0:65536'",
+            2,
+            &format!("server.listen = '0.0.0.0:65536': {LISTEN}"),
+        ),
+        (
+            "[camera]\nsource = 'webcam'",
+            2,
+            &format!("camera.source = 'webcam': {SOURCE}"),
+        ),
+        (
+            "[camera]\nsource = 'replay:'",
+            2,
+            &format!("camera.source = 'replay:': {SOURCE}"),
+        ),
+        (
+            "[cpu]\nhttp = 'all'",
+            2,
+            &format!("cpu.http = 'all': {CORES}"),
+        ),
+        (
+            "[cpu]\nencode = []",
+            2,
+            &format!("cpu.encode = []: {CORES}"),
+        ),
+        (
+            "[cpu]\ncapture = [0, -1]",
+            2,
+            &format!("cpu.capture = [0, -1]: {CORES}"),
+        ),
+        // Controls.
+        (
+            "[controls]\nExposure = 5",
+            2,
+            "unknown key \"Exposure\" in [controls]: accepted is ExposureTime, AnalogueGain, LensPosition, AfMode, AeEnable or AwbEnable",
+        ),
+        (
+            "[controls]\nExposureTime = 0.5",
+            2,
+            &format!("controls.ExposureTime = 0.5: {EXPOSURE}"),
+        ),
+        (
+            "[controls]\nExposureTime = '5'",
+            2,
+            &format!("controls.ExposureTime = '5': {EXPOSURE}"),
+        ),
+        (
+            "[controls]\nLensPosition = -1",
+            2,
+            &format!("controls.LensPosition = -1: {LENS}"),
+        ),
+        (
+            "[controls]\nLensPosition = inf",
+            2,
+            &format!("controls.LensPosition = inf: {LENS}"),
+        ),
+        (
+            "[controls]\nAfMode = true",
+            2,
+            "controls.AfMode = true: accepted is manual, auto or continuous",
+        ),
+        (
+            "[controls]\nAeEnable = true\nExposureTime = 5",
+            3,
+            "controls: ExposureTime with AeEnable=true contradict each other: leave one out, or make it AeEnable=false",
+        ),
+        (
+            "[controls]\nLensPosition = 1\nAfMode = 'auto'",
+            3,
+            "controls: LensPosition with AfMode=auto contradict each other: leave one out, or make it AfMode=manual",
+        ),
+        // Two keys that do not go together.
+        (
+            "[limits]\nconnections = 100",
+            2,
+            "limits.streams = 224 with limits.connections = 100: accepted is limits.streams of at most limits.connections",
+        ),
+        (
+            "[limits]\nconnections_hard = 256\nrequest_seconds = 1",
+            2,
+            "limits.connections = 256 with limits.connections_hard = 256: accepted is limits.connections_hard of more than limits.connections",
+        ),
+    ];
+    for (number, (text, line, answer)) in cases.iter().enumerate() {
+        let path = file(&format!("bad-{number}.toml"), text);
+        let path = path.to_str().unwrap();
+        assert_refused(
+            &["--config", path, "--check-config"],
+            &format!("{path}:{line}: {answer}"),
+        );
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_answered_by_one_line() {
+    let latin1 = file("latin1.toml", b"# gr\xfcn\n[jpeg]\n");
+    let latin1 = latin1.to_str().unwrap();
+    assert_refused(
+        &["--check-config", "--config", latin1],
+        &format!("{latin1}:1: not TOML: not UTF-8"),
+    );
+    assert_refused(
+        &["--check-config", "--config", "/nonexistent/picam.toml"],
+        "/nonexistent/picam.toml: cannot be read: No such file or directory (os error 2)",
+    );
+    assert_refused(
+        &["--check-config", "--config", "/"],
+        "/: cannot be read: Is a directory (os error 21)",
+    );
+}
+
+/// Every way of asking meets the same refusal, also a start.
+#[test]
+fn a_bad_file_stops_the_start_and_the_printing() {
+    let path = file("refused.toml", "[jpeg]\nquality = 0\n");
+    let path = path.to_str().unwrap();
+    let line = format!("{path}:2: jpeg.quality = 0: {QUALITY}");
+    assert_refused(&["--config", path], &line);
+    assert_refused(&["--config", path, "--print-config"], &line);
+}
+
+#[test]
+fn all_problems_of_all_files_are_reported() {
+    let first = file(
+        "many-1.toml",
+        "[jpeg]\nquality = 0\n[camera]\nrate = 0\nwidth = 1\n",
+    );
+    let second = file("many-2.toml", "[log]\nlevel = 1\n");
+    let (first, second) = (first.to_str().unwrap(), second.to_str().unwrap());
+    let output = picam(&["--check-config", "--config", first, "--config", second]);
+    let places: Vec<_> = stderr(&output)
+        .lines()
+        .map(|line| line.splitn(4, ':').take(3).collect::<String>())
+        .collect();
+    assert_eq!(
+        places,
+        [(first, 2), (first, 4), (first, 5), (second, 2)]
+            .map(|(path, line)| format!("picam {path}{line}"))
+    );
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn good_files_are_ok() {
+    let empty = file("empty.toml", "");
+    let good = file("good.toml", "camera.rate = 15\njpeg = { quality = 90 }\n");
+    for path in [empty, good] {
+        let output = picam(&["--check-config", "--config", path.to_str().unwrap()]);
+        assert_eq!(
+            (stdout(&output), stderr(&output), output.status.code()),
+            ("ok\n", "", Some(0))
+        );
+    }
+}
+
+#[test]
+fn a_later_file_wins_key_by_key() {
+    let first = file(
+        "layer-1.toml",
+        "[camera]\nwidth = 640\nrate = 15\n[jpeg]\nquality = 80\n",
+    );
+    let second = file("layer-2.toml", "[camera]\nrate = 30.0\nheight = 480\n");
+    let config = layers(&[&first, &second]).load().unwrap();
+
+    let mut expected = Config::default();
+    expected.camera.width = 640;
+    expected.camera.height = 480;
+    expected.camera.rate = 30.0;
+    expected.jpeg.quality = 80;
+    assert_eq!(config, expected);
+    assert_eq!(layers(&[&second, &first]).load().unwrap().camera.rate, 15.0);
+}
+
+#[test]
+fn the_command_line_wins_over_the_files() {
+    let path = file(
+        "overridden.toml",
+        "[server]\nlisten = '127.0.0.1:80'\n[camera]\nsource = 'libcamera'\nrate = 4\n",
+    );
+    let output = picam(&[
+        "--listen=127.0.0.1:1",
+        "--camera",
+        "replay:first",
+        "--config",
+        path.to_str().unwrap(),
+        "--listen",
+        "[::]:0",
+        "--camera=replay:a b:c.y4m",
+        "--print-config",
+    ]);
+    assert_eq!(stderr(&output), "");
+    let config = load("overridden-printed.toml", stdout(&output));
+    assert_eq!(config.server.listen, "[::]:0".parse().unwrap());
+    assert_eq!(config.camera.source, Source::Replay("a b:c.y4m".into()));
+    assert_eq!(config.camera.rate, 4.0);
+}
+
+#[test]
+fn files_that_need_not_exist_may_be_absent() {
+    let site = file("site.toml", "[jpeg]\nquality = 50\n");
+    let mut layers = layers(&[&"/nonexistent/picam.toml".into(), &site]);
+    layers.required = false;
+    assert_eq!(layers.load().unwrap().jpeg.quality, 50);
+    assert_eq!(
+        Layers::default().files,
+        [
+            Path::new("/etc/picam/picam.toml"),
+            Path::new("/data/picam/picam.toml")
+        ]
+    );
+    assert!(!Layers::default().required);
+}
+
+#[test]
+fn a_control_in_a_later_file_drops_what_it_replaces() {
+    let fixed = file(
+        "fixed.toml",
+        "[controls]\nExposureTime = 20000\nLensPosition = 2\n",
+    );
+    let automatic = file(
+        "automatic.toml",
+        "[controls]\nAeEnable = true\nAwbEnable = 0\n",
+    );
+    let state = |files: &[&PathBuf]| layers(files).load().unwrap().controls.to_string();
+    assert_eq!(state(&[]), "AfMode=continuous AeEnable=true AwbEnable=true");
+    assert_eq!(
+        state(&[&fixed]),
+        "ExposureTime=20000 LensPosition=2 AfMode=manual AeEnable=false AwbEnable=true"
+    );
+    assert_eq!(
+        state(&[&fixed, &automatic]),
+        "LensPosition=2 AfMode=manual AeEnable=true AwbEnable=false"
+    );
+}
+
+/// The later of two keys that do not go together is named, in whatever file it is.
+#[test]
+fn limits_are_compared_over_all_files() {
+    let first = file(
+        "limits-1.toml",
+        "[limits]\nconnections = 100\nstreams = 90\n",
+    );
+    let second = file("limits-2.toml", "\n\n[limits]\nstreams = 120\n");
+    layers(&[&first]).load().unwrap();
+    let error = layers(&[&first, &second]).load().unwrap_err().to_string();
+    assert!(
+        error.starts_with(&format!("{}:4: limits.streams = 120", second.display())),
+        "{error}"
+    );
+}
+
+/// The extremes of every range, and every form of value, survive printing and reading.
+#[test]
+fn what_is_printed_reads_back_as_the_same() {
+    let cases = [
+        "",
+        "[server]\nlisten = '[fe80::1]:1'\n[camera]\nsource = 'replay:/a \"b\\\\c'\nwidth = 64\nheight = 64\nrate = 0.1
+         stamp = true\n[jpeg]\nquality = 1\n[log]\nlevel = 'error'
+         [limits]\nheader_bytes = 1024\nrequest_seconds = 0.5\nwrite_seconds = 1\nconnections = 1\nconnections_hard = 2\nstreams = 1",
+        "[camera]\nsource = 'libcamera'\nwidth = 4608\nheight = 2592\nrate = 120\n[log]\nlevel = 'trace'
+         [limits]\nheader_bytes = 65536\nrequest_seconds = 60\nwrite_seconds = 600\nconnections = 4096\nconnections_hard = 8192\nstreams = 4096",
+        "[controls]\nExposureTime = 2147483647\nAnalogueGain = 1.123456789\nLensPosition = 0\nAwbEnable = false",
+        "[controls]\nAfMode = 'auto'\nAeEnable = false\n[cpu]\ncapture = [0]\nencode = [1, 1023]\nhttp = 'auto'",
+    ];
+    for (number, text) in cases.iter().enumerate() {
+        let config = load(&format!("round-{number}.toml"), text);
+        let printed = config.to_toml();
+        assert_eq!(
+            load(&format!("round-{number}-printed.toml"), &printed),
+            config,
+            "{printed}"
+        );
+    }
+    let cores = load("cores.toml", "[cpu]\nencode = [1, 1023]").cpu.encode;
+    assert_eq!(cores, Cores::List(vec![1, 1023]));
+}
+
+/// Each key of the printed file stands under two comment lines: meaning, and what is accepted.
+#[test]
+fn every_printed_key_is_commented() {
+    let text = Config::default().to_toml();
+    let lines: Vec<_> = text.lines().collect();
+    let keys: Vec<_> = (0..lines.len())
+        .filter(|&i| lines[i].contains(" ="))
+        .collect();
+    assert_eq!(keys.len(), 23);
+    for i in keys {
+        assert!(
+            lines[i - 2].starts_with("# ") && lines[i - 2].ends_with('.'),
+            "{}",
+            lines[i]
+        );
+        assert!(lines[i - 1].starts_with("# Accepted: "), "{}", lines[i]);
+        assert!(lines[i - 1].contains(". Default: "), "{}", lines[i]);
+    }
+}
+
+/// The image's file is what `--print-config` prints, with the camera as the source.
+#[test]
+fn the_image_has_the_printed_file() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("rootfs-overlay/etc/picam/picam.toml");
+    let output = picam(&[
+        "--print-config",
+        "--config",
+        "/dev/null",
+        "--camera",
+        "libcamera",
+    ]);
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        stdout(&output),
+        "write it anew: picam --print-config --config /dev/null --camera libcamera > {}",
+        path.display()
+    );
+}
+
+#[test]
+fn changes_are_split_by_what_needs_a_restart() {
+    let old = Config::default();
+    assert_eq!(old.live_changes(&old), Default::default());
+    let new = load(
+        "changed.toml",
+        "[server]\nlisten = '127.0.0.1:0'\n[camera]\nrate = 4\nwidth = 640\n[jpeg]\nquality = 90
+         [controls]\nExposureTime = 5\n[cpu]\nhttp = [0]\n[limits]\nstreams = 10\n[log]\nlevel = 'debug'",
+    );
+    let changes = old.live_changes(&new);
+    assert_eq!(
+        changes.applied,
+        [
+            "camera.rate",
+            "jpeg.quality",
+            "controls.ExposureTime",
+            "controls.AeEnable",
+            "limits.streams",
+            "log.level"
+        ]
+    );
+    assert_eq!(
+        changes.needs_restart,
+        ["server.listen", "camera.width", "cpu.http"]
+    );
+}
+
+#[test]
+fn a_bad_command_line_is_answered_by_one_line() {
+    let help = "picam --help says what is accepted";
+    assert_refused(&["--foo"], &format!("invalid option '--foo': {help}"));
+    assert_refused(&["-x"], &format!("invalid option '-x': {help}"));
+    assert_refused(
+        &["serve"],
+        &format!("unexpected argument \"serve\": {help}"),
+    );
+    assert_refused(
+        &["--config"],
+        &format!("missing argument for option '--config': {help}"),
+    );
+    assert_refused(
+        &["--version=3"],
+        &format!("unexpected argument for option '--version': \"3\": {help}"),
+    );
+    assert_refused(&["--camera", "usb"], &format!("--camera \"usb\": {SOURCE}"));
+    assert_refused(
+        &["--camera", "replay:"],
+        &format!("--camera \"replay:\": {SOURCE}"),
+    );
+    assert_refused(
+        &["--listen", "8000"],
+        &format!("--listen \"8000\": {LISTEN}"),
+    );
+    assert_refused(
+        &["--listen", "a\nb"],
+        &format!("--listen \"a\\nb\": {LISTEN}"),
+    );
+    assert_refused(
+        &["--check-config", "--print-config"],
+        "--check-config and --print-config: accepted is one of them",
+    );
+}
+
+#[test]
+fn help_and_version_are_printed() {
+    let output = picam(&["--version"]);
+    assert_eq!(
+        stdout(&output),
+        concat!("picam ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+    assert_eq!((stderr(&output), output.status.code()), ("", Some(0)));
+
+    let output = picam(&["--help"]);
+    for word in [
+        "--config",
+        "--camera",
+        "--listen",
+        "--check-config",
+        "--print-config",
+        "Exit codes",
+    ] {
+        assert!(stdout(&output).contains(word), "{word}");
+    }
+    assert!(stdout(&output).lines().all(|line| line.len() <= 100));
+    assert_eq!((stderr(&output), output.status.code()), ("", Some(0)));
+}
+
+/// `picam --print-config | head -1` is no failure; a full disk is.
+#[test]
+fn output_that_goes_nowhere() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let closed = Command::new(env!("CARGO_BIN_EXE_picam"))
+        .args(["--print-config", "--config", "/dev/null"])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!((stderr(&closed), closed.status.code()), ("", Some(0)));
+
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let full = Command::new(env!("CARGO_BIN_EXE_picam"))
+        .arg("--version")
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert!(stderr(&full).starts_with("picam: cannot write to standard output: "));
+    assert_eq!(full.status.code(), Some(1));
+}
