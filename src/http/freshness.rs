@@ -143,7 +143,7 @@ impl Freshness {
         let from = if hungry {
             // It may have waited longer than it should: forget what was foreseen.
             self.intervals.clear();
-            Timestamp::from_boot_nanoseconds(0)
+            now.before(2 * interval)
         } else {
             if self.intervals.len() == REMEMBERED_READS {
                 self.intervals.remove(0);
