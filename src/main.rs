@@ -70,6 +70,10 @@ fn start_logging(level: LevelFilter) {
         .filter_module("may_minihttp", LevelFilter::Off)
         .init();
     log::set_max_level(level);
+    // One line, and no backtrace: a coroutine's stack is small, and an appliance has no debugger.
+    std::panic::set_hook(Box::new(|panic| {
+        log::error!("{}", panic.to_string().replace('\n', " "));
+    }));
 }
 
 /// Prints on standard output. A reader that closes the pipe early has what it wants.

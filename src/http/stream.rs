@@ -121,7 +121,7 @@ impl<'a> Place<'a> {
     fn take(streams: &'a AtomicUsize, most: usize) -> Option<Self> {
         let more = |taken| (taken < most).then_some(taken + 1);
         let taken = streams.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        taken.is_ok().then_some(Self(streams))
+        taken.is_ok().then(|| Self(streams)) // lazily: a dropped place counts down
     }
 }
 
