@@ -52,13 +52,20 @@ pub enum Error {
 /// Runs picam with `config`, which was loaded from `layers`, until SIGTERM or SIGINT. SIGHUP loads the layers again.
 ///
 /// # Errors
-/// Something it needs at the start is not there; nothing is left running then.
+/// Something it needs at the start is not there. End the process then: threads may have been started.
 pub fn run(layers: &Layers, config: Config) -> Result<(), Error> {
     affinity::check(&config.cpu)?;
-    // From the first moment on, so that a signal during the start is not lost.
+    // While it starts, nothing needs to be ended well, and a source may hang while it is opened.
+    let starting = Arc::new(AtomicBool::new(true));
+    for signal in [SIGTERM, SIGINT] {
+        let outcome =
+            signal_hook::flag::register_conditional_shutdown(signal, 0, Arc::clone(&starting));
+        outcome.map_err(system("cannot listen to signals"))?;
+    }
     let mut signals =
         Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(system("cannot listen to signals"))?;
     let parts = Parts::start(config)?;
+    starting.store(false, Ordering::SeqCst);
     for signal in signals.forever() {
         match signal {
             SIGHUP => parts.reload(layers),
@@ -253,7 +260,9 @@ fn within_descriptors(mut limits: Limits) -> Limits {
              it is {possible} for now",
             limits.connections_hard
         );
-        limits.connections_hard = possible.max(1);
+        limits.connections_hard = possible.max(2);
+        limits.connections = limits.connections.min(limits.connections_hard - 1);
+        limits.streams = limits.streams.min(limits.connections);
     }
     limits
 }
