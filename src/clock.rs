@@ -22,6 +22,11 @@ impl Timestamp {
         Self(nanoseconds)
     }
 
+    /// Nanoseconds from the machine's start to this moment.
+    pub fn boot_nanoseconds(self) -> u64 {
+        self.0
+    }
+
     /// How long ago this was; zero for a moment that is still to come.
     pub fn age(self) -> Duration {
         Self::now().since(self)

@@ -7,6 +7,7 @@
 //! | 2 | the command line or the configuration is not acceptable |
 //! | 3 | the address is taken by another instance |
 //! | 4 | the camera could not be opened |
+//! | 5 | the camera failed while running, and neither restarting nor reopening it helped |
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -17,6 +18,7 @@ use picam::app;
 use picam::args::{self, Action};
 use picam::config::Layers;
 use picam::system::instance::InstanceError;
+use picam::system::watchdog;
 
 const FAILED: u8 = 1;
 const REFUSED: u8 = 2;
@@ -47,7 +49,15 @@ fn with_config(action: Action, layers: Layers) -> ExitCode {
     }
     match app::run(&layers, config) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(exit_code(&error), error),
+        Err(error) => {
+            let code = exit_code(&error);
+            let lost = matches!(error, app::Error::CameraLost(_));
+            let exit = fail(code, error);
+            if lost {
+                watchdog::leave(code);
+            }
+            exit
+        }
     }
 }
 
@@ -56,6 +66,7 @@ fn exit_code(error: &app::Error) -> u8 {
         app::Error::Core(_) => REFUSED,
         app::Error::Address(InstanceError::Taken(_)) => TAKEN,
         app::Error::Camera(_) => NO_CAMERA,
+        app::Error::CameraLost(_) => app::CAMERA_LOST,
         app::Error::Address(InstanceError::Refused { .. }) | app::Error::System { .. } => FAILED,
     }
 }
