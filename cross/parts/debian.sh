@@ -1,22 +1,14 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154,SC2164 # the variables and the `set -e` of cross/setup
 # Part of cross/setup: Debian packages, on the host and unpacked for the target.
 
 installed() {
     dpkg-query --show --showformat='${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
 }
 
-# Installs the compilers and tools that run on this machine, and only what is missing.
-install_host_packages() {
-    command -v apt-get >/dev/null || die "needs Debian 12 or newer; elsewhere use \`cross\` with Cross.toml"
-    # libclang-dev: bindgen's parser with the compiler's own headers. cmake and nasm: libjpeg-turbo.
-    wanted="ca-certificates cmake curl gcc g++ git libc6-dev libclang-dev make nasm patch pkg-config
-        python3 python3-venv util-linux xz-utils"
-    if [ "$(dpkg --print-architecture)" != "$debian_arch" ]; then
-        suffix=$(echo "$triplet" | tr _ -)
-        wanted="$wanted gcc-$suffix g++-$suffix"
-    fi
+# install_packages PACKAGE... : installs what is missing of them on this machine.
+install_packages() {
     missing=""
-    for package in $wanted; do
+    for package in "$@"; do
         installed "$package" || missing="$missing $package"
     done
     [ -n "$missing" ] || return 0
@@ -25,7 +17,7 @@ install_host_packages() {
         root="sudo"
     fi
     say "installing$missing"
-    # shellcheck disable=SC2086 # both are lists of words
+    # shellcheck disable=SC2086 # a list of words
     {
         $root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 update
         $root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 \
@@ -33,8 +25,23 @@ install_host_packages() {
     } >&2
 }
 
+# Installs the compilers and tools that run on this machine, and only what is missing.
+install_host_packages() {
+    command -v apt-get >/dev/null || die "needs Debian 12 or newer; elsewhere use \`cross\` with Cross.toml"
+    # libclang-dev: bindgen's parser with the compiler's own headers. cmake and nasm: libjpeg-turbo.
+    wanted="ca-certificates cmake gcc g++ git libc6-dev libclang-dev make nasm patch pkg-config
+        python3 python3-venv util-linux xz-utils"
+    if [ "$(dpkg --print-architecture)" != "$debian_arch" ]; then
+        suffix=$(echo "$triplet" | tr _ -)
+        wanted="$wanted gcc-$suffix g++-$suffix"
+    fi
+    # shellcheck disable=SC2086 # a list of words
+    install_packages $wanted
+}
+
 # Prints the mirror this machine has configured for a release of Debian, by the pattern of the release's name.
 debian_mirror() {
+    # shellcheck disable=SC2016 # apt's variables
     apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
         awk -v release="$1" '$2 ~ release && $1 ~ /debian/ { print $1; exit }'
 }
@@ -52,11 +59,10 @@ Dir::State "$apt_root/state";
 Dir::State::status "$apt_root/status";
 Dir::Cache "$apt_root/cache";
 Dir::Etc::sourcelist "$apt_root/sources.list";
-Dir::Etc::sourceparts "-";
-Dir::Etc::preferencesparts "-";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
 APT::Architectures { "$(dpkg --print-architecture)"; "$debian_arch"; };
 APT::Sandbox::User "";
-APT::Get::List-Cleanup "true";
 EOF
     APT_CONFIG=$apt_root/apt.conf apt-get -q update >&2
 }
@@ -79,7 +85,6 @@ debs() {
 
 # Packages of the running release, of this machine's and the target's architecture.
 release_apt() {
-    codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
     mirror=$(debian_mirror "^$codename\$")
     [ -n "$mirror" ] || die "apt has no mirror of Debian $codename configured"
     private_apt release "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $codename main"

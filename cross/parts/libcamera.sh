@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154,SC2164 # the variables and the `set -e` of cross/setup
 # Part of cross/setup: the static libcamera, in a folder of the cache named by everything that goes into it.
 
 # What is left out is what needs libraries that a camera appliance does not have, or dlopen.
@@ -149,6 +149,10 @@ EOF
         mkdir "$licences/${library%:*}"
         cp "/usr/share/doc/${library#*:}/copyright" "$licences/${library%:*}/"
     done
+
+    # What the LGPL asks to hand on with the executable.
+    mkdir "$part/source"
+    cp "$archive" "$part/source/"
 
     echo "$pipelines" | tr , '\n' >"$part/pipelines"
     build_environment >"$part/env"

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154,SC2164 # the variables and the `set -e` of cross/setup
 # Part of cross/setup: a Rust that has the target's standard library.
 
 # Debian's newest Rust for its oldest supported release, for machines where rustup cannot download: unpacked in

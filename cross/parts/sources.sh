@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154,SC2164 # the variables and the `set -e` of cross/setup
 # Part of cross/setup: libcamera's and libpisp's source, each verified by SHA-256.
 
 libcamera_version=0.7.2
@@ -54,7 +54,7 @@ libcamera_from_folder() {
 }
 
 libcamera_from_debian() {
-    mirror=$(debian_mirror "^$(. /etc/os-release && echo "$VERSION_CODENAME")\$")
+    mirror=$(debian_mirror "^$codename\$")
     [ -n "$mirror" ] || return 1
     for suite in sid testing; do
         private_apt source "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" ||
