@@ -1,6 +1,6 @@
 //! Starts the parts in order, waits for signals, stops the parts in reverse.
 
-use crate::camera::{Capture, CaptureError, Job, Pulse, Remote};
+use crate::camera::{self, Capture, CaptureError, Job, Pulse, Remote};
 use crate::clock::Timestamp;
 use crate::config::{Config, Layers};
 use crate::http::{self, Context, Guard, Listener};
@@ -70,6 +70,7 @@ enum Event {
 /// left that hang in a driver; [`watchdog::leave`] is the way out.
 pub fn run(layers: &Layers, config: Config) -> Result<(), Error> {
     affinity::check(&config.cpu)?;
+    camera::prepare(&config.camera);
     // From the first moment on, so that a signal during the start is not lost.
     let mut signals =
         Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(system("cannot listen to signals"))?;

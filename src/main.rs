@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use log::LevelFilter;
 use picam::app;
 use picam::args::{self, Action};
+use picam::camera;
 use picam::config::Layers;
 use picam::system::instance::InstanceError;
 use picam::system::watchdog;
@@ -32,7 +33,11 @@ fn main() -> ExitCode {
     };
     match args.action {
         Action::Help => print(args::HELP),
-        Action::Version => print(concat!("picam ", env!("CARGO_PKG_VERSION"), "\n")),
+        Action::Version => print(&format!(
+            "picam {}\n{}",
+            env!("CARGO_PKG_VERSION"),
+            camera::versions()
+        )),
         action => with_config(action, args.layers),
     }
 }

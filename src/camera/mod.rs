@@ -1,6 +1,8 @@
 //! Where frames come from: one trait, and the sources behind it. Nothing downstream knows which runs.
 
 mod capture;
+#[cfg(feature = "libcamera")]
+mod libcamera;
 mod pattern;
 mod pulse;
 mod readings;
@@ -144,10 +146,31 @@ pub fn open(
     let mut camera: Box<dyn Camera> = match &config.source {
         Source::Pattern => Box::new(pattern::Pattern::new(config)),
         Source::Replay(path) => Box::new(replay::Replay::open(path, config)?),
+        // Starts with what is requested, before its first frame.
+        #[cfg(feature = "libcamera")]
+        Source::Libcamera => return Ok(Box::new(libcamera::Libcamera::open(config, requested)?)),
+        #[cfg(not(feature = "libcamera"))]
         Source::Libcamera => return Err(CameraError::NotBuiltIn),
     };
     camera.apply(requested, requested)?;
     Ok(camera)
+}
+
+/// Makes the machine ready for the configured source. Call it before any thread runs.
+pub fn prepare(config: &CameraConfig) {
+    match config.source {
+        #[cfg(feature = "libcamera")]
+        Source::Libcamera => libcamera::prepare(),
+        _ => {}
+    }
+}
+
+/// What of libcamera is in this executable, in lines for `picam --version`; empty without the feature.
+pub fn versions() -> String {
+    #[cfg(feature = "libcamera")]
+    return libcamera::versions();
+    #[cfg(not(feature = "libcamera"))]
+    String::new()
 }
 
 /// The beat of a source that draws or reads its frames: one every 1/rate seconds, without drift.

@@ -6,12 +6,14 @@
 //! position and autofocus.
 
 mod limits;
+mod mapping;
 mod set;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use limits::{Limit, Limits};
+pub use mapping::Raw;
 pub use set::Set;
 pub use table::{Control, ControlId, Kind, Mapped, Mapping, Range, TABLE, Value};
 
