@@ -1,6 +1,7 @@
 //! Starts the parts in order, waits for signals, stops the parts in reverse.
 
-use crate::camera::{Capture, CaptureError, Remote};
+use crate::camera::{self, Capture, CaptureError, Job, Pulse, Remote};
+use crate::clock::Timestamp;
 use crate::config::{Config, Layers, Limits};
 use crate::http::{self, Context, Guard, Listener};
 use crate::hub::Hub;
@@ -8,6 +9,8 @@ use crate::jpeg::{self, Feed};
 use crate::metrics::Metrics;
 use crate::system::affinity::{self, NoSuchCore, Role};
 use crate::system::instance::{Instance, InstanceError};
+use crate::system::notify::Notify;
+use crate::system::watchdog::{self, Device, Watchdog, Watching};
 use log::{info, warn};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -24,6 +27,8 @@ const DRAIN_TIME: Duration = Duration::from_millis(600);
 const STOP_TIME: Duration = Duration::from_millis(300);
 /// Descriptors beyond those of the connections: files, the camera's buffers, the scheduler.
 const OTHER_DESCRIPTORS: u64 = 128;
+/// The exit code when the camera cannot be brought back: the supervisor starts a new picam then.
+pub const CAMERA_LOST: u8 = 5;
 /// The environment variable that switches /debug/panic and /debug/stall on, for tests.
 const FAULTS_VARIABLE: &str = "PICAM_TEST_FAULTS";
 
@@ -39,6 +44,9 @@ pub enum Error {
     /// The camera cannot be opened.
     #[error(transparent)]
     Camera(#[from] CaptureError),
+    /// The camera failed while running, and nothing helped.
+    #[error("the camera is lost: {0}")]
+    CameraLost(String),
     /// The system refuses something picam cannot do without.
     #[error("{what}: {reason}")]
     System {
@@ -49,12 +57,20 @@ pub enum Error {
     },
 }
 
+/// What `run` waits for.
+enum Event {
+    Signal(i32),
+    CameraLost(String),
+}
+
 /// Runs picam with `config`, which was loaded from `layers`, until SIGTERM or SIGINT. SIGHUP loads the layers again.
 ///
 /// # Errors
-/// Something it needs at the start is not there. End the process then: threads may have been started.
+/// Something it needs at the start is not there, or the camera is lost. After [`Error::CameraLost`] threads may be
+/// left that hang in a driver; [`watchdog::leave`] is the way out.
 pub fn run(layers: &Layers, config: Config) -> Result<(), Error> {
     affinity::check(&config.cpu)?;
+    camera::prepare(&config.camera);
     // While it starts, nothing needs to be ended well, and a source may hang while it is opened.
     let starting = Arc::new(AtomicBool::new(true));
     for signal in [SIGTERM, SIGINT] {
@@ -64,15 +80,33 @@ pub fn run(layers: &Layers, config: Config) -> Result<(), Error> {
     }
     let mut signals =
         Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(system("cannot listen to signals"))?;
-    let parts = Parts::start(config)?;
+    let (sender, events) = mpsc::channel();
+    let lost = sender.clone();
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            for signal in signals.forever() {
+                if sender.send(Event::Signal(signal)).is_err() {
+                    return; // picam has ended
+                }
+            }
+        })
+        .map_err(system("cannot listen to signals"))?;
+    let parts = Parts::start(config, &lost)?;
     starting.store(false, Ordering::SeqCst);
-    for signal in signals.forever() {
-        match signal {
-            SIGHUP => parts.reload(layers),
-            _ => break,
+    for event in events {
+        match event {
+            Event::Signal(SIGHUP) => parts.reload(layers),
+            Event::Signal(_) => break,
+            Event::CameraLost(reason) => {
+                parts.stop(false);
+                return Err(Error::CameraLost(reason));
+            }
         }
     }
-    parts.stop();
+    if !parts.stop(true) {
+        watchdog::leave(0); // an orderly exit would wait for what hangs
+    }
     Ok(())
 }
 
@@ -83,10 +117,12 @@ struct Parts {
     capture: Capture,
     encode: JoinHandle<()>,
     listener: Listener,
+    notify: Option<Arc<Notify>>,
+    watching: Watching,
 }
 
 impl Parts {
-    fn start(config: Config) -> Result<Self, Error> {
+    fn start(config: Config, lost: &mpsc::Sender<Event>) -> Result<Self, Error> {
         let instance = Instance::claim(config.server.listen)?;
         let limits = within_descriptors(config.limits.clone());
         let metrics = Arc::new(Metrics::new());
@@ -94,7 +130,12 @@ impl Parts {
         let feed = Arc::new(Feed::new(config.camera.rate, config.jpeg.quality));
         let guard = Arc::new(Guard::new(limits, Arc::clone(&metrics)));
 
-        let (capture, remote) = start_capture(&config, &feed, &metrics)?;
+        let notify = Notify::from_environment().map_err(system("NOTIFY_SOCKET"))?;
+        let notify = notify.map(Arc::new);
+        let pulse = Arc::new(Pulse::new(Timestamp::now()));
+        // Before the camera: opening it may hang, too.
+        let watching = start_watchdog(&config, &pulse, notify.clone(), lost.clone())?;
+        let (capture, remote) = start_capture(&config, &feed, &metrics, pulse, lost.clone())?;
         let size = (config.camera.width as usize, config.camera.height as usize);
         let encode = jpeg::start(
             Arc::clone(&feed),
@@ -124,12 +165,17 @@ impl Parts {
             env!("CARGO_PKG_VERSION"),
             instance.address
         );
+        if let Some(notify) = &notify {
+            notify.ready();
+        }
         Ok(Self {
             _instance: instance,
             context,
             capture,
             encode,
             listener,
+            notify,
+            watching,
         })
     }
 
@@ -187,9 +233,13 @@ impl Parts {
         }
     }
 
-    /// Ends the streams with their last boundary, then everything else, in less than a second even if a part hangs.
-    fn stop(self) {
+    /// Ends the streams with their last boundary, then everything else, in less than a second even if a part hangs;
+    /// returns whether none did. `clean` disarms the machine's watchdog: nobody needs to bring picam back.
+    fn stop(self, clean: bool) -> bool {
         info!("stopping");
+        if let Some(notify) = &self.notify {
+            notify.stopping();
+        }
         self.listener.stop();
         self.context.stopping.store(true, Ordering::SeqCst);
         self.context.hub.wake_all();
@@ -203,29 +253,56 @@ impl Parts {
             self.capture.join();
             ended.send(()).ok();
         });
-        match all_ended.recv_timeout(STOP_TIME) {
-            Ok(()) => info!("stopped"),
-            Err(_) => warn!("stopped, though the camera or the encoder hangs"),
+        let ended = all_ended.recv_timeout(STOP_TIME).is_ok();
+        self.watching.stop(clean);
+        if ended {
+            info!("stopped");
+        } else {
+            warn!("stopped, though the camera or the encoder hangs");
         }
+        ended
     }
+}
+
+fn start_watchdog(
+    config: &Config,
+    pulse: &Arc<Pulse>,
+    notify: Option<Arc<Notify>>,
+    lost: mpsc::Sender<Event>,
+) -> Result<Watching, Error> {
+    let path = &config.watchdog.device;
+    let frame_time = Duration::from_secs_f64(config.watchdog.frame_seconds);
+    let device = match path.as_os_str().is_empty() {
+        true => None,
+        false => Some(Device::new(path.clone(), frame_time).map_err(system("watchdog.device"))?),
+    };
+    let stuck = move |reason| {
+        let _ = lost.send(Event::CameraLost(reason)); // if nobody listens any more, picam is ending
+    };
+    Watchdog::new(Arc::clone(pulse), notify, device)
+        .start(CAMERA_LOST, stuck)
+        .map_err(system("cannot start the watchdog"))
 }
 
 fn start_capture(
     config: &Config,
     feed: &Arc<Feed>,
     metrics: &Arc<Metrics>,
+    pulse: Arc<Pulse>,
+    lost: mpsc::Sender<Event>,
 ) -> Result<(Capture, Remote), Error> {
-    let (feed, metrics) = (Arc::clone(feed), Arc::clone(metrics));
-    let deliver = move |frame| {
-        metrics.frames_captured.inc();
-        feed.put(frame);
-    };
-    Ok(Capture::start(
-        &config.camera,
-        &config.controls,
-        &config.cpu.capture,
-        deliver,
-    )?)
+    let feed = Arc::clone(feed);
+    Ok(Capture::start(Job {
+        config: config.camera.clone(),
+        requested: config.controls,
+        cores: config.cpu.capture.clone(),
+        metrics: Arc::clone(metrics),
+        pulse,
+        deliver: Box::new(move |frame| feed.put(frame)),
+        give_up: Box::new(move |reason| {
+            let _ = lost.send(Event::CameraLost(reason)); // as above
+        }),
+    })?)
 }
 
 /// The scheduler's threads have no names and no affinity of their own: they inherit those of the thread that

@@ -30,6 +30,7 @@ Exit codes:
   2  the command line or the configuration is not acceptable
   3  the address is taken by another instance
   4  the camera could not be opened
+  5  the camera failed while running, and neither restarting nor reopening it helped
 ";
 
 /// What the command line asks for.

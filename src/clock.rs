@@ -22,6 +22,27 @@ impl Timestamp {
         Self(nanoseconds)
     }
 
+    /// The moment of a sensor's timestamp. libcamera promises CLOCK_BOOTTIME, but some pipelines hand on their
+    /// driver's CLOCK_MONOTONIC, which stands still in suspend: it is taken for the one that is nearer to now.
+    pub fn from_sensor(nanoseconds: u64) -> Self {
+        let boot = Self::now();
+        let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC)
+            .map(Duration::from)
+            .unwrap_or_default(); // infallible, as in now()
+        let suspended = boot.0.saturating_sub(monotonic.as_nanos() as u64);
+        let if_monotonic = nanoseconds.saturating_add(suspended);
+        if boot.0.abs_diff(if_monotonic) < boot.0.abs_diff(nanoseconds) {
+            Self(if_monotonic)
+        } else {
+            Self(nanoseconds)
+        }
+    }
+
+    /// Nanoseconds from the machine's start to this moment.
+    pub fn boot_nanoseconds(self) -> u64 {
+        self.0
+    }
+
     /// How long ago this was; zero for a moment that is still to come.
     pub fn age(self) -> Duration {
         Self::now().since(self)

@@ -7,6 +7,7 @@
 //! | 2 | the command line or the configuration is not acceptable |
 //! | 3 | the address is taken by another instance |
 //! | 4 | the camera could not be opened |
+//! | 5 | the camera failed while running, and neither restarting nor reopening it helped |
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -15,8 +16,10 @@ use std::process::ExitCode;
 use log::LevelFilter;
 use picam::app;
 use picam::args::{self, Action};
+use picam::camera;
 use picam::config::Layers;
 use picam::system::instance::InstanceError;
+use picam::system::watchdog;
 
 const FAILED: u8 = 1;
 const REFUSED: u8 = 2;
@@ -30,7 +33,11 @@ fn main() -> ExitCode {
     };
     match args.action {
         Action::Help => print(args::HELP),
-        Action::Version => print(concat!("picam ", env!("CARGO_PKG_VERSION"), "\n")),
+        Action::Version => print(&format!(
+            "picam {}\n{}",
+            env!("CARGO_PKG_VERSION"),
+            camera::versions()
+        )),
         action => with_config(action, args.layers),
     }
 }
@@ -47,7 +54,15 @@ fn with_config(action: Action, layers: Layers) -> ExitCode {
     }
     match app::run(&layers, config) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(exit_code(&error), error),
+        Err(error) => {
+            let code = exit_code(&error);
+            let lost = matches!(error, app::Error::CameraLost(_));
+            let exit = fail(code, error);
+            if lost {
+                watchdog::leave(code);
+            }
+            exit
+        }
     }
 }
 
@@ -56,6 +71,7 @@ fn exit_code(error: &app::Error) -> u8 {
         app::Error::Core(_) => REFUSED,
         app::Error::Address(InstanceError::Taken(_)) => TAKEN,
         app::Error::Camera(_) => NO_CAMERA,
+        app::Error::CameraLost(_) => app::CAMERA_LOST,
         app::Error::Address(InstanceError::Refused { .. }) | app::Error::System { .. } => FAILED,
     }
 }

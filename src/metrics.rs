@@ -16,11 +16,22 @@ pub struct Refusal {
     pub reason: &'static str,
 }
 
+/// A step that was taken to get frames from the camera again; the label of `picam_camera_recoveries_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Recovery {
+    /// `restart` or `reopen`.
+    pub step: &'static str,
+}
+
 /// All counters, and the registry that writes them as Prometheus text.
 pub struct Metrics {
     registry: Registry,
     /// Frames that came from the camera.
     pub frames_captured: Counter,
+    /// Frames that the camera says it captured but that did not come.
+    pub frames_lost: Counter,
+    /// Frames that came with the number or the time of one before.
+    pub frames_stale: Counter,
     /// Pictures that were encoded, "no signal" pictures among them.
     pub frames_encoded: Counter,
     /// Parts written to stream clients.
@@ -29,6 +40,8 @@ pub struct Metrics {
     pub bytes_sent: Counter,
     /// How often the camera stopped delivering.
     pub stalls: Counter,
+    /// Steps taken to get frames again.
+    recoveries: Family<Recovery, Counter>,
     /// Bytes written to learn whether a client has read what it was sent.
     pub probes_sent: Counter,
     /// Requests that were answered, by whatever status.
@@ -71,10 +84,13 @@ impl Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("picam"),
             frames_captured: Counter::default(),
+            frames_lost: Counter::default(),
+            frames_stale: Counter::default(),
             frames_encoded: Counter::default(),
             frames_sent: Counter::default(),
             bytes_sent: Counter::default(),
             stalls: Counter::default(),
+            recoveries: Family::default(),
             probes_sent: Counter::default(),
             requests: Counter::default(),
             panics: Counter::default(),
@@ -94,6 +110,16 @@ impl Metrics {
             "frames_captured",
             "Frames that came from the camera",
             &metrics.frames_captured,
+        );
+        counter(
+            "frames_lost",
+            "Frames that the camera captured but that did not come",
+            &metrics.frames_lost,
+        );
+        counter(
+            "frames_stale",
+            "Frames that came with the number or the time of one before",
+            &metrics.frames_stale,
         );
         counter(
             "frames_encoded",
@@ -122,6 +148,14 @@ impl Metrics {
         );
         counter("http_requests", "Requests answered", &metrics.requests);
         counter("http_panics", "Handlers that panicked", &metrics.panics);
+        for step in ["restart", "reopen"] {
+            drop(metrics.recoveries.get_or_create(&Recovery { step })); // a rate needs the zero, too
+        }
+        registry.register(
+            "camera_recoveries",
+            "Steps taken to get frames from the camera again",
+            metrics.recoveries.clone(),
+        );
         registry.register(
             "http_refused",
             "Connections refused or cut",
@@ -164,6 +198,16 @@ impl Metrics {
         self.frames_encoded.inc();
         self.encode_seconds.observe(spent.as_secs_f64());
         self.jpeg_bytes.set(bytes as i64);
+    }
+
+    /// `step` (`restart` or `reopen`) was taken to get frames again.
+    pub fn recovered(&self, step: &'static str) {
+        self.recoveries.get_or_create(&Recovery { step }).inc();
+    }
+
+    /// How often `step` was taken.
+    pub fn recoveries(&self, step: &'static str) -> u64 {
+        self.recoveries.get_or_create(&Recovery { step }).get()
     }
 
     /// A connection was refused or cut because of `reason`.

@@ -103,12 +103,12 @@ fn every_kind_of_bad_file_is_answered_by_one_line() {
         (
             "listen = '[::]:8000'",
             1,
-            "unknown section \"listen\": accepted is server, camera, jpeg, controls, cpu, limits or log",
+            "unknown section \"listen\": accepted is server, camera, jpeg, controls, cpu, limits, watchdog or log",
         ),
         (
             "[jpeg]\n[jpg]\nquality = 90",
             2,
-            "unknown section \"jpg\": accepted is server, camera, jpeg, controls, cpu, limits or log",
+            "unknown section \"jpg\": accepted is server, camera, jpeg, controls, cpu, limits, watchdog or log",
         ),
         (
             "jpeg = 90",
@@ -123,7 +123,7 @@ fn every_kind_of_bad_file_is_answered_by_one_line() {
         (
             "[camera]\nrate = 8\nwidht = 640",
             3,
-            "unknown key \"widht\" in [camera]: accepted is source, width, height, rate or stamp",
+            "unknown key \"widht\" in [camera]: accepted is source, id, width, height, rate, sensor_rate or stamp",
         ),
         (
             "[camera.rate]\nhz = 8",
@@ -514,7 +514,7 @@ fn every_printed_key_is_commented() {
     let keys: Vec<_> = (0..lines.len())
         .filter(|&i| lines[i].contains(" ="))
         .collect();
-    assert_eq!(keys.len(), 23);
+    assert_eq!(keys.len(), 27);
     for i in keys {
         assert!(
             lines[i - 2].starts_with("# ") && lines[i - 2].ends_with('.'),

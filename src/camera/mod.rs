@@ -1,10 +1,21 @@
 //! Where frames come from: one trait, and the sources behind it. Nothing downstream knows which runs.
 
 mod capture;
+#[cfg(feature = "libcamera")]
+mod libcamera;
 mod pattern;
+mod pulse;
+mod readings;
+mod recovery;
+mod remote;
 mod replay;
+mod worker;
 
-pub use capture::{Capture, CaptureError, Remote};
+pub use capture::{Capture, CaptureError, Job};
+pub use pulse::{Phase, Pulse};
+pub use readings::Readings;
+pub use recovery::{Step, stall_time};
+pub use remote::Remote;
 
 use crate::clock::Timestamp;
 use crate::config::{CameraConfig, Source};
@@ -37,17 +48,36 @@ pub trait Camera {
     /// The source failed and has to be opened again.
     fn next_frame(&mut self, patience: Duration) -> Result<Option<Frame>, CameraError>;
 
-    /// Takes over the requested control values, all from the same frame on.
+    /// Takes over the requested control values, all from the same frame on. `news` are those of them that were
+    /// asked for just now: what triggers something does so only if it is among them.
     ///
     /// # Errors
     /// The source failed and has to be opened again.
-    fn apply(&mut self, requested: &controls::Set) -> Result<(), CameraError>;
+    fn apply(&mut self, requested: &controls::Set, news: &controls::Set)
+    -> Result<(), CameraError>;
 
     /// Captures `rate` frames a second from now on.
     ///
     /// # Errors
     /// The source failed and has to be opened again.
     fn set_rate(&mut self, rate: f64) -> Result<(), CameraError>;
+
+    /// Stops and starts the capture; what was requested stays in force. Frames may be numbered anew. It may block
+    /// for ever: drivers do.
+    ///
+    /// # Errors
+    /// The source failed and has to be opened again.
+    fn restart(&mut self) -> Result<(), CameraError>;
+
+    /// Which controls the source has, and their ranges. They may change with the rate.
+    fn limits(&self) -> controls::Limits {
+        controls::Limits::default()
+    }
+
+    /// What the source said of itself with the newest frame.
+    fn readings(&self) -> Readings {
+        Readings::default()
+    }
 }
 
 /// Why a source cannot be opened or went on no longer.
@@ -69,11 +99,40 @@ pub enum CameraError {
         /// Why.
         reason: String,
     },
+    /// There is no such camera now. It is waited for.
+    #[error("{wanted} is not there; libcamera finds {found}")]
+    Absent {
+        /// What was looked for.
+        wanted: String,
+        /// What there is instead.
+        found: String,
+    },
+    /// The camera cannot work here, and trying again does not change that.
+    #[error("{0}")]
+    Unusable(String),
+    /// The camera, or libcamera, failed.
+    #[error("{what}: {reason}")]
+    Failed {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        reason: String,
+    },
     /// The source asked for is not in this executable.
     #[error(
         "camera.source: this picam was built without libcamera; \"pattern\" and \"replay:PATH\" are accepted"
     )]
     NotBuiltIn,
+}
+
+impl CameraError {
+    /// Whether the source is just not there: then it is waited for, for as long as it takes.
+    fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Self::Absent { .. } | Self::NothingToReplay { .. } | Self::Unreadable { .. }
+        )
+    }
 }
 
 /// Opens the configured source and gives it its start values.
@@ -87,10 +146,31 @@ pub fn open(
     let mut camera: Box<dyn Camera> = match &config.source {
         Source::Pattern => Box::new(pattern::Pattern::new(config)),
         Source::Replay(path) => Box::new(replay::Replay::open(path, config)?),
+        // Starts with what is requested, before its first frame.
+        #[cfg(feature = "libcamera")]
+        Source::Libcamera => return Ok(Box::new(libcamera::Libcamera::open(config, requested)?)),
+        #[cfg(not(feature = "libcamera"))]
         Source::Libcamera => return Err(CameraError::NotBuiltIn),
     };
-    camera.apply(requested)?;
+    camera.apply(requested, requested)?;
     Ok(camera)
+}
+
+/// Makes the machine ready for the configured source. Call it before any thread runs.
+pub fn prepare(config: &CameraConfig) {
+    match config.source {
+        #[cfg(feature = "libcamera")]
+        Source::Libcamera => libcamera::prepare(),
+        _ => {}
+    }
+}
+
+/// What of libcamera is in this executable, in lines for `picam --version`; empty without the feature.
+pub fn versions() -> String {
+    #[cfg(feature = "libcamera")]
+    return libcamera::versions();
+    #[cfg(not(feature = "libcamera"))]
+    String::new()
 }
 
 /// The beat of a source that draws or reads its frames: one every 1/rate seconds, without drift.

@@ -71,7 +71,7 @@ impl Camera for Pattern {
         }))
     }
 
-    fn apply(&mut self, requested: &controls::Set) -> Result<(), CameraError> {
+    fn apply(&mut self, requested: &controls::Set, _: &controls::Set) -> Result<(), CameraError> {
         self.requested = requested.to_string();
         Ok(())
     }
@@ -80,6 +80,10 @@ impl Camera for Pattern {
         self.rate = rate;
         self.beat.set_rate(rate);
         Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), CameraError> {
+        Ok(()) // Nothing here that could hang.
     }
 }
 
@@ -119,7 +123,7 @@ mod tests {
         assert!(next() != next());
         let mut requested = controls::Set::default();
         requested.insert("LensPosition", "2.5").unwrap();
-        pattern.apply(&requested).unwrap();
+        pattern.apply(&requested, &requested).unwrap();
         assert!(pattern.requested.contains("LensPosition=2.5"));
     }
 }

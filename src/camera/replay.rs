@@ -61,13 +61,17 @@ impl Camera for Replay {
         }))
     }
 
-    fn apply(&mut self, _: &controls::Set) -> Result<(), CameraError> {
+    fn apply(&mut self, _: &controls::Set, _: &controls::Set) -> Result<(), CameraError> {
         Ok(()) // A recording has no controls; what was requested is remembered by the remote.
     }
 
     fn set_rate(&mut self, rate: f64) -> Result<(), CameraError> {
         self.beat.set_rate(rate);
         Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), CameraError> {
+        Ok(()) // Nothing here that could hang.
     }
 }
 

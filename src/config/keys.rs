@@ -150,6 +150,13 @@ pub(super) static SECTIONS: &[Section] = &[
                 doc: "Where the frames come from: a test picture, files in a loop, or the camera.",
             },
             Key {
+                name: "id",
+                unit: "",
+                accepts: Accepts::Text(|_| true, "a camera's id, or empty"),
+                live: false,
+                doc: "Which camera libcamera opens, by its id. Empty: the IMX708, or else the only one there is.",
+            },
+            Key {
                 name: "width",
                 unit: "pixels",
                 accepts: Accepts::Even(64, 4608),
@@ -169,6 +176,13 @@ pub(super) static SECTIONS: &[Section] = &[
                 accepts: Accepts::Float(0.1, 120.0),
                 live: true,
                 doc: "Frames per second.",
+            },
+            Key {
+                name: "sensor_rate",
+                unit: "Hz",
+                accepts: Accepts::Float(0.0, 120.0),
+                live: false,
+                doc: "The sensor runs at the largest multiple of rate up to this; every nth frame is served. 0: at rate.",
             },
             Key {
                 name: "stamp",
@@ -263,6 +277,28 @@ pub(super) static SECTIONS: &[Section] = &[
                 accepts: Accepts::Integer(1, 4096),
                 live: true,
                 doc: "Served at the same time; more are answered 503. At most connections.",
+            },
+        ],
+    },
+    Section {
+        name: "watchdog",
+        keys: &[
+            Key {
+                name: "device",
+                unit: "",
+                accepts: Accepts::Text(
+                    |text| text.is_empty() || text.starts_with('/'),
+                    "an absolute path, or empty",
+                ),
+                live: false,
+                doc: "The hardware watchdog, like /dev/watchdog. It runs from the first frame on. Empty: none.",
+            },
+            Key {
+                name: "frame_seconds",
+                unit: "seconds",
+                accepts: Accepts::Float(30.0, 3600.0),
+                live: false,
+                doc: "Without a frame for this long the hardware watchdog is left to reset the machine.",
             },
         ],
     },

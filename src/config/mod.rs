@@ -37,6 +37,8 @@ pub struct Config {
     pub cpu: CpuConfig,
     /// What one client, and all of them together, may cost.
     pub limits: Limits,
+    /// The hardware watchdog.
+    pub watchdog: WatchdogConfig,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -60,6 +62,7 @@ impl Default for Config {
             controls,
             cpu: CpuConfig::default(),
             limits: Limits::default(),
+            watchdog: WatchdogConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -91,12 +94,16 @@ impl Default for ServerConfig {
 pub struct CameraConfig {
     /// Which camera.
     pub source: Source,
+    /// The id of the camera that libcamera opens; empty for the IMX708 or the only camera.
+    pub id: String,
     /// Width of a frame in pixels, even.
     pub width: u32,
     /// Height of a frame in pixels, even.
     pub height: u32,
     /// Frames per second (Hz).
     pub rate: f64,
+    /// The fastest the sensor may run (Hz): it does so at the largest multiple of `rate` up to this. 0: at `rate`.
+    pub sensor_rate: f64,
     /// Whether frame number and time are drawn into replayed pictures.
     pub stamp: bool,
 }
@@ -105,9 +112,11 @@ impl Default for CameraConfig {
     fn default() -> Self {
         CameraConfig {
             source: Source::Pattern,
+            id: String::new(),
             width: 2304,
             height: 1296,
             rate: 8.0,
+            sensor_rate: 0.0,
             stamp: false,
         }
     }
@@ -166,6 +175,25 @@ impl Default for Limits {
             connections: 256,
             connections_hard: 320,
             streams: 224,
+        }
+    }
+}
+
+/// The `[watchdog]` section.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WatchdogConfig {
+    /// The watchdog's device, an absolute path; empty for none.
+    pub device: PathBuf,
+    /// Without a frame for this long (seconds) the device is not petted any more.
+    pub frame_seconds: f64,
+}
+
+impl Default for WatchdogConfig {
+    fn default() -> Self {
+        WatchdogConfig {
+            device: PathBuf::new(),
+            frame_seconds: 60.0,
         }
     }
 }

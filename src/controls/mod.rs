@@ -5,13 +5,17 @@
 //! itself: a fixed exposure and automatic exposure exclude each other, and so do a fixed lens
 //! position and autofocus.
 
+mod limits;
+mod mapping;
 mod set;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use limits::{Limit, Limits};
+pub use mapping::Raw;
 pub use set::Set;
-pub use table::{Control, ControlId, Kind, Range, TABLE, Value};
+pub use table::{Control, ControlId, Kind, Mapped, Mapping, Range, TABLE, Value};
 
 /// Why a set of controls is refused. The message is one line of printable text and says what is
 /// accepted.
@@ -37,6 +41,14 @@ pub enum ControlError {
         /// As given, quoted.
         given: String,
         /// See [`Control::accepted`].
+        accepted: String,
+    },
+    /// The open camera does not have this control.
+    #[error("this camera has no {name}: accepted is {accepted}")]
+    Missing {
+        /// The control.
+        name: &'static str,
+        /// Those that it has.
         accepted: String,
     },
     /// Two controls of one set that exclude each other.

@@ -96,6 +96,11 @@ impl Set {
         }
     }
 
+    /// Takes the value of this control out.
+    pub fn remove(&mut self, control: ControlId) {
+        self.put(control, None);
+    }
+
     fn put(&mut self, control: ControlId, value: Option<Value>) {
         self.0[control as usize] = value;
     }

@@ -55,6 +55,23 @@ pub enum Kind {
     Enum(&'static [&'static str]),
 }
 
+impl Kind {
+    /// What values are accepted, in `unit`, as the end of a sentence: "a number of at least 1 (ratio)".
+    pub(super) fn accepted(&self, unit: &str) -> String {
+        let values = match self {
+            Kind::Integer(range) => format!("an integer {range}"),
+            Kind::Float(range) => format!("a number {range}"),
+            Kind::Bool => "true, false, 1 or 0".to_owned(),
+            Kind::Enum(words) => one_of(words),
+        };
+        if unit.is_empty() {
+            values
+        } else {
+            format!("{values} ({unit})")
+        }
+    }
+}
+
 /// One row of [`TABLE`].
 #[derive(Debug, PartialEq)]
 pub struct Control {
@@ -68,7 +85,55 @@ pub struct Control {
     pub unit: &'static str,
     /// What it does, and what else setting it changes.
     pub effect: &'static str,
+    /// What becomes of it in libcamera: every line of this is set, in one request.
+    pub libcamera: &'static [Mapping],
 }
+
+/// One libcamera control that a control of the table sets.
+#[derive(Debug, PartialEq)]
+pub struct Mapping {
+    /// libcamera's name for it.
+    pub name: &'static str,
+    /// The value it gets.
+    pub value: Mapped,
+}
+
+/// The value that a libcamera control gets.
+#[derive(Debug, PartialEq)]
+pub enum Mapped {
+    /// The one given; of words the position in the table's list, which is libcamera's number.
+    Given,
+    /// This number whatever is given.
+    Always(i32),
+    /// This number when `word` is given, and only in the request that follows: it triggers something.
+    Once {
+        /// The word.
+        word: &'static str,
+        /// The number.
+        number: i32,
+    },
+}
+
+/// A control that libcamera has by the same name, and nothing else to set.
+const fn same(name: &'static str) -> Mapping {
+    Mapping {
+        name,
+        value: Mapped::Given,
+    }
+}
+
+/// A libcamera control that gets `number`.
+const fn always(name: &'static str, number: i32) -> Mapping {
+    Mapping {
+        name,
+        value: Mapped::Always(number),
+    }
+}
+
+// libcamera's numbers: ExposureTimeMode and AnalogueGainMode 1 = Manual; AfMode 0 = Manual; AfTrigger 0 = Start.
+const MODE_MANUAL: i32 = 1;
+const AF_MANUAL: i32 = 0;
+const AF_START: i32 = 0;
 
 /// Every control that picam knows.
 pub static TABLE: [Control; 6] = [
@@ -82,6 +147,10 @@ pub static TABLE: [Control; 6] = [
         }),
         unit: "µs",
         effect: "Exposure time of each frame. Setting it turns AeEnable off.",
+        libcamera: &[
+            always("ExposureTimeMode", MODE_MANUAL),
+            same("ExposureTime"),
+        ],
     },
     Control {
         id: ControlId::AnalogueGain,
@@ -92,6 +161,10 @@ pub static TABLE: [Control; 6] = [
         }),
         unit: "ratio",
         effect: "Analogue gain of the sensor. Setting it turns AeEnable off.",
+        libcamera: &[
+            always("AnalogueGainMode", MODE_MANUAL),
+            same("AnalogueGain"),
+        ],
     },
     Control {
         id: ControlId::LensPosition,
@@ -102,6 +175,8 @@ pub static TABLE: [Control; 6] = [
         }),
         unit: "dioptres",
         effect: "Focus distance as its reciprocal: 0 is infinity, 2 is 0.5 m. Setting it makes AfMode manual.",
+        // LensPosition is ignored in the other modes; within a request libcamera sets AfMode first.
+        libcamera: &[always("AfMode", AF_MANUAL), same("LensPosition")],
     },
     Control {
         id: ControlId::AfMode,
@@ -109,6 +184,16 @@ pub static TABLE: [Control; 6] = [
         kind: Kind::Enum(&["manual", "auto", "continuous"]),
         unit: "",
         effect: "Autofocus: off, once, or all the time. auto and continuous drop LensPosition.",
+        libcamera: &[
+            same("AfMode"),
+            Mapping {
+                name: "AfTrigger",
+                value: Mapped::Once {
+                    word: "auto",
+                    number: AF_START,
+                },
+            },
+        ],
     },
     Control {
         id: ControlId::AeEnable,
@@ -116,6 +201,7 @@ pub static TABLE: [Control; 6] = [
         kind: Kind::Bool,
         unit: "",
         effect: "Automatic exposure time and gain. true drops ExposureTime and AnalogueGain.",
+        libcamera: &[same("AeEnable")],
     },
     Control {
         id: ControlId::AwbEnable,
@@ -123,6 +209,7 @@ pub static TABLE: [Control; 6] = [
         kind: Kind::Bool,
         unit: "",
         effect: "Automatic white balance.",
+        libcamera: &[same("AwbEnable")],
     },
 ];
 
@@ -140,17 +227,7 @@ impl Control {
 
     /// What values are accepted, as the end of a sentence: "a number of at least 1 (ratio)".
     pub fn accepted(&self) -> String {
-        let values = match self.kind {
-            Kind::Integer(range) => format!("an integer {range}"),
-            Kind::Float(range) => format!("a number {range}"),
-            Kind::Bool => "true, false, 1 or 0".to_owned(),
-            Kind::Enum(words) => one_of(words),
-        };
-        if self.unit.is_empty() {
-            values
-        } else {
-            format!("{values} ({})", self.unit)
-        }
+        self.kind.accepted(self.unit)
     }
 
     /// Reads a value; spaces round it do not matter.

@@ -12,13 +12,17 @@ pub(super) fn reply(context: &Context, request: &Request, head_only: bool) -> Re
     }
     match controls::Set::parse_query(&request.query) {
         Err(error) => Reply::line("400 Bad Request", &error.to_string()),
-        Ok(set) => {
-            // A HEAD asks what a GET would answer; it changes nothing.
-            if !head_only && !set.is_empty() {
-                let requested = context.remote.apply(&set);
+        // A HEAD asks what a GET would answer; it changes nothing.
+        Ok(set) if head_only || set.is_empty() => match context.remote.limits().check(&set) {
+            Err(error) => Reply::line("400 Bad Request", &error.to_string()),
+            Ok(()) => Reply::line("200 OK", "ok"),
+        },
+        Ok(set) => match context.remote.apply(&set) {
+            Err(error) => Reply::line("400 Bad Request", &error.to_string()),
+            Ok(requested) => {
                 log::info!("set {set}; requested now: {requested}");
+                Reply::line("200 OK", "ok")
             }
-            Reply::line("200 OK", "ok")
-        }
+        },
     }
 }

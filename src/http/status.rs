@@ -3,6 +3,7 @@
 
 use super::Context;
 use super::reply::Reply;
+use crate::controls::{Control, Limit, Limits, TABLE};
 use crate::metrics::rss_bytes;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::Ordering;
@@ -39,9 +40,20 @@ pub(super) fn json(context: &Context) -> Reply {
         "frame": frame,
         "streams": context.streams.load(Ordering::Relaxed),
         "connections": context.guard.connections(),
-        "controls": { "requested": requested },
+        "camera": {
+            "phase": context.remote.phase().to_string(),
+            "restarts": metrics.recoveries("restart"),
+            "reopens": metrics.recoveries("reopen"),
+        },
+        "controls": {
+            "requested": requested,
+            "actual": context.remote.readings(),
+            "ranges": ranges(&context.remote.limits()),
+        },
         "counters": {
             "frames_captured": metrics.frames_captured.get(),
+            "frames_lost": metrics.frames_lost.get(),
+            "frames_stale": metrics.frames_stale.get(),
             "frames_encoded": metrics.frames_encoded.get(),
             "frames_sent": metrics.frames_sent.get(),
             "bytes_sent": metrics.bytes_sent.get(),
@@ -53,6 +65,15 @@ pub(super) fn json(context: &Context) -> Reply {
         "process": { "rss_bytes": rss_bytes() },
     });
     Reply::text("200 OK", "application/json", format!("{status:#}\n"))
+}
+
+/// The ranges that the open camera told, by control.
+fn ranges(limits: &Limits) -> Map<String, Value> {
+    let range = |control: &Control| match limits.get(control) {
+        Limit::Range { min, max } => Some((control.name.to_owned(), json!([min, max]))),
+        Limit::Table | Limit::Missing => None,
+    };
+    TABLE.iter().filter_map(range).collect()
 }
 
 pub(super) fn metrics(context: &Context) -> Reply {

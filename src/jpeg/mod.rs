@@ -6,7 +6,7 @@ mod no_signal;
 
 pub use encoder::Encoder;
 
-use crate::camera::Frame;
+use crate::camera::{Frame, stall_time};
 use crate::clock::{Timestamp, unix_seconds};
 use crate::config::Cores;
 use crate::hub::{Hub, Jpeg};
@@ -19,10 +19,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A camera has stalled when it delivered nothing for this time or five frame intervals, whichever is longer:
-/// libcamera's own measure ("Dequeue timer expired").
-const STALL_MINIMUM: Duration = Duration::from_secs(1);
-const STALL_INTERVALS: u32 = 5;
 /// Between two "no signal" pictures.
 const NO_SIGNAL_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -145,7 +141,7 @@ impl Feed {
 
     /// How long a camera may deliver nothing: a second or five frame intervals, whichever is longer.
     pub fn stall_time(&self) -> Duration {
-        STALL_MINIMUM.max(self.interval() * STALL_INTERVALS)
+        stall_time(self.interval())
     }
 
     /// Ends the encode thread.

@@ -2,3 +2,5 @@
 
 pub mod affinity;
 pub mod instance;
+pub mod notify;
+pub mod watchdog;

@@ -1,0 +1,212 @@
+//! The camera's buffers: allocated, mapped, and put into requests.
+
+use super::memory::{Format, Heap, Layout, Mapping, Slot};
+use crate::camera::CameraError;
+use libcamera::camera::ActiveCamera;
+use libcamera::framebuffer::{
+    AsFrameBuffer, FrameBufferPlane, FrameMetadataStatus, OwnedFrameBuffer,
+};
+use libcamera::framebuffer_allocator::{FrameBuffer, FrameBufferAllocator};
+use libcamera::request::Request;
+use libcamera::stream::Stream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+/// Requests with a buffer each, and what the processor sees of the buffers, by the requests' cookies.
+pub(super) struct Buffers {
+    pub requests: Vec<Request>,
+    pub slots: Vec<Arc<Slot>>,
+    /// Where the memory is from, for the log.
+    pub kind: String,
+}
+
+/// Makes `count` requests with buffers of at least `length` bytes: from a dma-heap, else from the camera itself,
+/// else plain shared memory. `pieces` says that the camera takes memory in pieces.
+///
+/// # Errors
+/// None of these works.
+pub(super) fn make(
+    camera: &mut ActiveCamera<'static>,
+    stream: &Stream,
+    layout: Layout,
+    (count, length): (usize, usize),
+    pieces: bool,
+) -> Result<Buffers, CameraError> {
+    if let Some(heap) = Heap::best(pieces) {
+        match imported(camera, stream, layout, (count, length), &heap) {
+            Ok(buffers) => return Ok(buffers),
+            Err(error) => log::warn!("camera: no buffers from {}: {error}", heap.name()),
+        }
+    }
+    match exported(camera, stream, layout) {
+        Ok(buffers) => return Ok(buffers),
+        Err(error) => log::debug!("camera: no buffers of its own: {error}"),
+    }
+    imported(camera, stream, layout, (count, length), &Heap::Memfd)
+}
+
+/// Buffers from `heap`.
+fn imported(
+    camera: &mut ActiveCamera<'static>,
+    stream: &Stream,
+    layout: Layout,
+    (count, length): (usize, usize),
+    heap: &Heap,
+) -> Result<Buffers, CameraError> {
+    let planes = layout.planes();
+    let end = planes.last().map_or(0, |(offset, length)| offset + length);
+    let mut buffers = Buffers {
+        requests: Vec::new(),
+        slots: Vec::new(),
+        kind: heap.name(),
+    };
+    for index in 0..count {
+        let fd = heap
+            .allocate(length.max(end))
+            .map_err(failed("allocating a buffer"))?;
+        let described: Result<Vec<_>, _> = planes
+            .iter()
+            .map(|&(offset, length)| {
+                Ok(FrameBufferPlane {
+                    fd: fd.try_clone()?,
+                    offset: offset as u32,
+                    length: length as u32,
+                })
+            })
+            .collect();
+        let buffer = described.and_then(|planes| OwnedFrameBuffer::new(planes, None));
+        let buffer = buffer.map_err(failed("describing a buffer"))?;
+        let mapping = Mapping::new(fd.as_fd(), end).map_err(failed("mapping a buffer"))?;
+        buffers
+            .requests
+            .push(request(camera, stream, index, buffer)?);
+        buffers.slots.push(Arc::new(Slot {
+            layout,
+            mappings: vec![mapping],
+            planes: planes.iter().map(|&(offset, _)| (0, offset)).collect(),
+        }));
+    }
+    Ok(buffers)
+}
+
+/// Buffers that the camera's driver allocates.
+fn exported(
+    camera: &mut ActiveCamera<'static>,
+    stream: &Stream,
+    layout: Layout,
+) -> Result<Buffers, CameraError> {
+    let mut allocator = FrameBufferAllocator::new(camera);
+    let allocated = allocator
+        .alloc(stream)
+        .map_err(failed("allocating the camera's buffers"))?;
+    let mut buffers = Buffers {
+        requests: Vec::new(),
+        slots: Vec::new(),
+        kind: "the camera's driver".into(),
+    };
+    for (index, buffer) in allocated.into_iter().enumerate() {
+        let slot = map(&buffer, layout)?;
+        buffers
+            .requests
+            .push(request(camera, stream, index, buffer)?);
+        buffers.slots.push(Arc::new(slot));
+    }
+    Ok(buffers)
+}
+
+/// Maps the planes of a buffer; those with one descriptor at once.
+fn map(buffer: &FrameBuffer, layout: Layout) -> Result<Slot, CameraError> {
+    let mut planes: Vec<(i32, usize, usize)> = Vec::new();
+    let described = buffer.planes();
+    for plane in 0..described.len() {
+        if let Some(plane) = described.get(plane) {
+            planes.push((plane.fd(), plane.offset().unwrap_or(0), plane.len()));
+        }
+    }
+    let expected = layout.planes();
+    let long_enough =
+        |(plane, (_, length)): (&(i32, usize, usize), &(usize, usize))| plane.2 >= *length;
+    if planes.len() != expected.len() || !planes.iter().zip(&expected).all(long_enough) {
+        return Err(CameraError::Failed {
+            what: "mapping the camera's buffers",
+            reason: format!("planes {planes:?} where {layout:?} was agreed on"),
+        });
+    }
+    let mut slot = Slot {
+        layout,
+        mappings: Vec::new(),
+        planes: Vec::new(),
+    };
+    let mut mapped: Vec<i32> = Vec::new();
+    for &(fd, offset, _) in &planes {
+        let index = match mapped.iter().position(|it| *it == fd) {
+            Some(index) => index,
+            None => {
+                let same = planes.iter().filter(|plane| plane.0 == fd);
+                let end = same.map(|plane| plane.1 + plane.2).max().unwrap_or(0);
+                // SAFETY: the descriptor is the buffer's, which outlives this use of it.
+                let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+                slot.mappings
+                    .push(Mapping::new(borrowed, end).map_err(failed("mapping a buffer"))?);
+                mapped.push(fd);
+                mapped.len() - 1
+            }
+        };
+        slot.planes.push((index, offset));
+    }
+    Ok(slot)
+}
+
+fn request<B: AsFrameBuffer + 'static>(
+    camera: &mut ActiveCamera<'static>,
+    stream: &Stream,
+    index: usize,
+    buffer: B,
+) -> Result<Request, CameraError> {
+    let request = camera.create_request(Some(index as u64));
+    let mut request = request.ok_or_else(|| CameraError::Failed {
+        what: "making a request",
+        reason: "libcamera refuses".into(),
+    })?;
+    request
+        .add_buffer(stream, buffer)
+        .map_err(failed("giving a buffer to a request"))?;
+    Ok(request)
+}
+
+/// What libcamera says of the picture in a completed request's buffer: its number, its time in nanoseconds, and
+/// whether it is good to be shown. `None` if there is nothing in it.
+pub(super) fn filled(request: &Request, stream: &Stream) -> Option<(u64, u64, bool)> {
+    let metadata = |buffer: &dyn AsFrameBuffer| {
+        let metadata = buffer.metadata()?;
+        let good = match metadata.status() {
+            FrameMetadataStatus::Success => true,
+            // Algorithms are still finding their way.
+            FrameMetadataStatus::Startup => false,
+            FrameMetadataStatus::Error | FrameMetadataStatus::Cancelled => return None,
+        };
+        Some((u64::from(metadata.sequence()), metadata.timestamp(), good))
+    };
+    match request.buffer::<OwnedFrameBuffer>(stream) {
+        Some(buffer) => metadata(buffer),
+        None => metadata(request.buffer::<FrameBuffer>(stream)?),
+    }
+}
+
+/// The pixel formats that picam takes.
+pub(super) fn format(format: libcamera::pixel_format::PixelFormat) -> Option<Format> {
+    if format == libcamera::formats::YUV420 {
+        Some(Format::Yuv420)
+    } else if format == libcamera::formats::NV12 {
+        Some(Format::Nv12)
+    } else {
+        None
+    }
+}
+
+pub(super) fn failed(what: &'static str) -> impl Fn(std::io::Error) -> CameraError {
+    move |reason| CameraError::Failed {
+        what,
+        reason: reason.to_string(),
+    }
+}

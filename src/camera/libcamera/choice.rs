@@ -1,0 +1,190 @@
+//! Which camera, which sensor mode, which of its frames: choices that need no camera to be made, or tested.
+
+use crate::camera::CameraError;
+
+/// A camera that libcamera has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Its id: the path of the device in the firmware's tree.
+    pub id: String,
+    /// The model of its sensor.
+    pub model: String,
+}
+
+/// Chooses the camera with `id`; if that is empty, the first IMX708, or else the only camera there is.
+///
+/// # Errors
+/// [`CameraError::Absent`], with what there is.
+pub(super) fn camera(cameras: &[Found], id: &str) -> Result<usize, CameraError> {
+    let by_id = || cameras.iter().position(|camera| camera.id == id);
+    let imx708 = || cameras.iter().position(|camera| is_imx708(&camera.model));
+    let chosen = match (id, cameras) {
+        ("", [_]) => Some(0),
+        ("", _) => imx708(),
+        _ => by_id(),
+    };
+    chosen.ok_or_else(|| {
+        let list: Vec<_> = cameras
+            .iter()
+            .map(|camera| format!("{} ({})", camera.id, camera.model))
+            .collect();
+        CameraError::Absent {
+            wanted: match id {
+                "" => "an IMX708".to_owned(),
+                id => format!("camera.id = {id:?}"),
+            },
+            found: match list.is_empty() {
+                true => "no camera".to_owned(),
+                false => list.join(", "),
+            },
+        }
+    })
+}
+
+/// Whether this is one of the Camera Module 3's: imx708, imx708_wide, imx708_noir, imx708_wide_noir.
+pub(super) fn is_imx708(model: &str) -> bool {
+    model == "imx708" || model.starts_with("imx708_")
+}
+
+/// A way to read the sensor out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Mode {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Frames a second, at most.
+    pub rate: f64,
+}
+
+/// 2×2 binned: the full field of view with twice the sensitivity.
+const BINNED: Mode = Mode {
+    width: 2304,
+    height: 1296,
+    rate: 56.03,
+};
+const FULL: Mode = Mode {
+    width: 4608,
+    height: 2592,
+    rate: 14.35,
+};
+/// Binned, and cropped to the middle 3072×1728.
+const CROPPED: Mode = Mode {
+    width: 1536,
+    height: 864,
+    rate: 120.13,
+};
+/// Bits that each of the IMX708's modes has.
+pub(super) const BIT_DEPTH: u32 = 10;
+
+/// The IMX708's mode for frames of this size, `rate` times a second: the binned one, unless only another can do
+/// it. The cropped one loses field of view and is for rates that leave no choice.
+pub(super) fn mode(width: u32, height: u32, rate: f64) -> Mode {
+    let fits = |mode: Mode| width <= mode.width && height <= mode.height;
+    if !fits(BINNED) {
+        FULL
+    } else if rate > BINNED.rate && fits(CROPPED) {
+        CROPPED
+    } else {
+        BINNED
+    }
+}
+
+/// Of the frames of a sensor that runs faster than the stream, chooses every nth.
+#[derive(Debug)]
+pub(super) struct Divider {
+    every: u64,
+    due: u64,
+}
+
+impl Divider {
+    /// For a stream of `rate` frames a second from a sensor that may run at `sensor_rate`; 0 stands for `rate`.
+    pub(super) fn new(rate: f64, sensor_rate: f64) -> Self {
+        // A hair more, for 30.0 / 10.0 must be 3 whatever floating point says.
+        let every = (sensor_rate / rate + 1e-6).floor().max(1.0) as u64;
+        Self { every, due: 0 }
+    }
+
+    /// How many of the sensor's frames there are for each of the stream's.
+    pub(super) fn every(&self) -> u64 {
+        self.every
+    }
+
+    /// The number in the stream of the sensor's frame `sequence`; `None` if it is left out. When the one that is
+    /// due was lost, the next one stands in.
+    pub(super) fn pick(&mut self, sequence: u64) -> Option<u64> {
+        if sequence < self.due {
+            return None;
+        }
+        let number = sequence / self.every;
+        self.due = (number + 1) * self.every;
+        Some(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(list: &[(&str, &str)]) -> Vec<Found> {
+        let found = |&(id, model): &(&str, &str)| Found {
+            id: id.into(),
+            model: model.into(),
+        };
+        list.iter().map(found).collect()
+    }
+
+    #[test]
+    fn the_imx708_is_found_among_others_and_any_camera_by_its_id() {
+        let two = found(&[("/usb", "Webcam"), ("/i2c", "imx708_wide_noir")]);
+        assert_eq!(camera(&two, "").unwrap(), 1);
+        assert_eq!(camera(&two, "/usb").unwrap(), 0);
+        assert_eq!(camera(&two[..1], "").unwrap(), 0, "the only one");
+        let refusal = |cameras: &[Found], id| camera(cameras, id).unwrap_err().to_string();
+        assert_eq!(
+            refusal(&two, "/csi"),
+            "camera.id = \"/csi\" is not there; libcamera finds /usb (Webcam), /i2c (imx708_wide_noir)"
+        );
+        let none = "an IMX708 is not there; libcamera finds no camera";
+        assert_eq!(refusal(&[], ""), none);
+        let others = found(&[("a", "imx219"), ("b", "imx7080")]);
+        assert!(
+            refusal(&others, "")
+                .starts_with("an IMX708 is not there; libcamera finds a (imx219), ")
+        );
+    }
+
+    #[test]
+    fn the_binned_mode_unless_only_another_can_do_it() {
+        assert_eq!(mode(2304, 1296, 8.0), BINNED);
+        assert_eq!(mode(640, 360, 56.0), BINNED);
+        assert_eq!(mode(2306, 1296, 8.0), FULL);
+        assert_eq!(mode(4608, 2592, 30.0), FULL);
+        assert_eq!(mode(1536, 864, 100.0), CROPPED);
+        assert_eq!(
+            mode(1920, 1080, 100.0),
+            BINNED,
+            "as fast as it gets at this size"
+        );
+    }
+
+    #[test]
+    fn every_nth_frame_with_gaps_where_frames_were_lost() {
+        assert_eq!(Divider::new(8.0, 0.0).every(), 1);
+        assert_eq!(Divider::new(8.0, 30.0).every(), 3);
+        assert_eq!(Divider::new(10.0, 30.0).every(), 3);
+        assert_eq!(Divider::new(0.1, 0.3).every(), 3);
+        assert_eq!(
+            Divider::new(30.0, 10.0).every(),
+            1,
+            "never slower than the stream"
+        );
+        let mut divider = Divider::new(10.0, 30.0);
+        let picked: Vec<_> = [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16]
+            .map(|sequence| divider.pick(sequence))
+            .into_iter()
+            .flatten()
+            .collect();
+        assert_eq!(picked, [0, 1, 2, 3, 5]);
+    }
+}

@@ -1,0 +1,157 @@
+//! Between picam's controls and libcamera's: lists of controls, ranges, and metadata.
+
+use crate::camera::Readings;
+use crate::controls::{Limit, Limits, Mapped, Raw, Set, TABLE};
+use libcamera::control::{ControlInfoMap, ControlList};
+use libcamera::control_value::ControlValue;
+use libcamera::controls::{self, AfState, ControlId};
+use std::collections::HashMap;
+
+/// The controls of one open camera.
+pub(super) struct Controls {
+    /// libcamera's number and the range of each control, by name.
+    known: HashMap<String, Known>,
+}
+
+struct Known {
+    id: u32,
+    /// A value of the control's type.
+    example: ControlValue,
+    range: Option<(f64, f64)>,
+}
+
+impl Controls {
+    /// Reads what the camera has. Ranges are those of the configured sensor mode.
+    pub(super) fn new(map: &ControlInfoMap) -> Self {
+        let known = map.into_iter().filter_map(|(id, info)| {
+            // Others belong to vendors that this executable knows nothing of.
+            let name = ControlId::try_from(id).ok()?.name();
+            let (example, max) = (info.min(), info.max());
+            let range = number(&example).zip(number(&max));
+            let range = range.filter(|(min, max)| min < max);
+            Some((name, Known { id, example, range }))
+        });
+        Self {
+            known: known.collect(),
+        }
+    }
+
+    /// Whether the camera times its frames as it is asked to.
+    pub(super) fn has_frame_durations(&self) -> bool {
+        self.known.contains_key("FrameDurationLimits")
+    }
+
+    /// The frame duration (µs) nearest to `wanted` that the camera can do.
+    pub(super) fn frame_duration(&self, wanted: i64) -> i64 {
+        let known = self.known.get("FrameDurationLimits");
+        match known.and_then(|known| known.range) {
+            Some((min, max)) => wanted.clamp(min as i64, max as i64),
+            None => wanted,
+        }
+    }
+
+    /// What the camera accepts while its frames take `frame_duration` (µs): libcamera cuts longer exposures.
+    pub(super) fn limits(&self, frame_duration: i64) -> Limits {
+        let mut limits = Limits::default();
+        for control in &TABLE {
+            let own = |mapping: &&crate::controls::Mapping| mapping.value == Mapped::Given;
+            let name = control
+                .libcamera
+                .iter()
+                .find(own)
+                .map(|mapping| mapping.name);
+            let limit = match name.and_then(|name| self.known.get(name)) {
+                None => Limit::Missing,
+                Some(Known {
+                    range: Some((min, max)),
+                    ..
+                }) => {
+                    let max = match control.name {
+                        "ExposureTime" if self.has_frame_durations() => {
+                            max.min(frame_duration as f64).max(*min)
+                        }
+                        _ => *max,
+                    };
+                    Limit::Range { min: *min, max }
+                }
+                Some(_) => Limit::Table,
+            };
+            limits.set(control, limit);
+        }
+        limits
+    }
+
+    /// Adds what is requested to the controls of one request.
+    pub(super) fn write(&self, list: &mut ControlList, requested: &Set, news: &Set) {
+        for (name, raw) in requested.for_libcamera(news) {
+            let Some(known) = self.known.get(name) else {
+                continue; // a camera without autofocus, for one
+            };
+            match typed(raw, &known.example) {
+                Some(value) => {
+                    let _ = list.set_raw(known.id, value); // it never says no
+                }
+                None => {
+                    log::warn!("control {name}: libcamera has another type for it than {raw:?}")
+                }
+            }
+        }
+    }
+
+    /// Adds the time that each frame is to take (µs).
+    pub(super) fn write_frame_duration(&self, list: &mut ControlList, duration: i64) {
+        if self.has_frame_durations() {
+            let _ = list.set(controls::FrameDurationLimits([duration, duration])); // as above
+        }
+    }
+}
+
+/// `raw` in the type that `example` has.
+fn typed(raw: Raw, example: &ControlValue) -> Option<ControlValue> {
+    Some(match (example, raw) {
+        (ControlValue::Bool(_), Raw::Bool(on)) => on.into(),
+        (ControlValue::Int32(_), Raw::Integer(number)) => i32::try_from(number).ok()?.into(),
+        (ControlValue::Int64(_), Raw::Integer(number)) => number.into(),
+        (ControlValue::Float(_), Raw::Float(number)) => (number as f32).into(),
+        _ => return None,
+    })
+}
+
+/// The first number in the value.
+fn number(value: &ControlValue) -> Option<f64> {
+    match value {
+        ControlValue::Int32(numbers) => numbers.first().map(|&number| number.into()),
+        ControlValue::Int64(numbers) => numbers.first().map(|&number| number as f64),
+        ControlValue::Float(numbers) => numbers.first().map(|&number| tidy(number)),
+        _ => None,
+    }
+}
+
+/// The number as people write it: 1.1228071 instead of 1.1228070259094238.
+fn tidy(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or(number.into())
+}
+
+/// What the metadata of a frame says.
+pub(super) fn readings(metadata: &ControlList) -> Readings {
+    fn get<C: libcamera::control::Control>(metadata: &ControlList) -> Option<C> {
+        metadata.get::<C>().ok()
+    }
+    Readings {
+        exposure_time: get::<controls::ExposureTime>(metadata).map(|it| it.0),
+        analogue_gain: get::<controls::AnalogueGain>(metadata).map(|it| tidy(it.0)),
+        digital_gain: get::<controls::DigitalGain>(metadata).map(|it| tidy(it.0)),
+        lens_position: get::<controls::LensPosition>(metadata).map(|it| tidy(it.0)),
+        af_state: get::<AfState>(metadata).map(|state| match state {
+            AfState::Idle => "idle",
+            AfState::Scanning => "scanning",
+            AfState::Focused => "focused",
+            AfState::Failed => "failed",
+        }),
+        focus_fom: get::<controls::FocusFoM>(metadata).map(|it| it.0),
+        lux: get::<controls::Lux>(metadata).map(|it| tidy(it.0)),
+        colour_temperature: get::<controls::ColourTemperature>(metadata).map(|it| it.0),
+        frame_duration: get::<controls::FrameDuration>(metadata).map(|it| it.0),
+        sensor_timestamp: get::<controls::SensorTimestamp>(metadata).map(|it| it.0),
+    }
+}

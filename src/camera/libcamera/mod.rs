@@ -1,0 +1,350 @@
+//! The camera of this machine, through libcamera.
+//!
+//! Everything of libcamera lives on the capture thread. Completed requests and pictures that nobody looks at any
+//! more come back over one channel; requests are queued from that thread only, for queueing inside the completion
+//! callback locks itself out. A picture goes to the encoder in the very buffer that the camera wrote.
+
+mod buffers;
+mod choice;
+mod configuration;
+mod control;
+mod memory;
+mod pace;
+mod tuning;
+mod version;
+
+pub use version::versions;
+
+use super::{Camera, CameraError, Frame, Readings};
+use crate::clock::Timestamp;
+use crate::config::CameraConfig;
+use crate::controls::{Limits, Set};
+use buffers::{Buffers, failed, filled};
+use choice::{Divider, Found};
+use control::Controls;
+use libcamera::camera::ActiveCamera;
+use libcamera::camera_manager::CameraManager;
+use libcamera::control::ControlList;
+use libcamera::request::{Request, RequestStatus, ReuseFlag};
+use libcamera::stream::Stream;
+use log::{debug, info, warn};
+use memory::{Lent, Slot};
+use pace::Pace;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::{Duration, Instant};
+
+/// Tells libcamera where its data is, and how much to log. Call it before any thread runs.
+pub fn prepare() {
+    let mut variables = tuning::Machine::this().environment();
+    let level = match log::max_level() {
+        log::LevelFilter::Trace => "*:DEBUG",
+        log::LevelFilter::Debug => "*:INFO",
+        log::LevelFilter::Off => "*:FATAL",
+        log::LevelFilter::Error => "*:ERROR",
+        log::LevelFilter::Warn | log::LevelFilter::Info => "*:WARN",
+    };
+    let logging = [
+        ("LIBCAMERA_LOG_LEVELS", level),
+        ("LIBCAMERA_LOG_NO_COLOR", "1"),
+    ];
+    variables.extend(
+        logging
+            .into_iter()
+            .filter(|(name, _)| std::env::var_os(name).is_none())
+            .map(|(name, value)| (name, value.into())),
+    );
+    for (name, value) in variables {
+        // SAFETY: no other thread runs yet, as asked for above.
+        unsafe { std::env::set_var(name, value) };
+    }
+}
+
+/// What comes back to the capture thread.
+enum Event {
+    Completed(Request),
+    /// The picture of the request with this cookie is looked at no longer.
+    Returned(usize),
+}
+
+impl From<usize> for Event {
+    fn from(index: usize) -> Self {
+        Self::Returned(index)
+    }
+}
+
+/// The order of the fields is that of their ends.
+pub(super) struct Libcamera {
+    /// Completed requests whose pictures are looked at, by cookie.
+    lent: Vec<Option<Request>>,
+    /// Requests that are to be queued.
+    idle: VecDeque<Request>,
+    events: Receiver<Event>,
+    sender: Sender<Event>,
+    camera: ActiveCamera<'static>,
+    _manager: CameraManager,
+    slots: Vec<Arc<Slot>>,
+    stream: Stream,
+    controls: Controls,
+    requested: Set,
+    /// Controls for the next request.
+    news: Option<Set>,
+    new_rate: bool,
+    rate: f64,
+    sensor_rate: f64,
+    divider: Divider,
+    pace: Pace,
+    readings: Readings,
+}
+
+impl Libcamera {
+    /// Finds the camera, configures and starts it.
+    ///
+    /// # Errors
+    /// [`CameraError::Absent`] if there is none; else what failed.
+    pub(super) fn open(config: &CameraConfig, requested: &Set) -> Result<Self, CameraError> {
+        let machine = tuning::Machine::this();
+        machine.check()?;
+        let manager = CameraManager::new().map_err(failed("starting libcamera"))?;
+        let cameras = manager.cameras();
+        let found: Vec<_> = cameras
+            .iter()
+            .map(|camera| Found {
+                id: camera.id().to_owned(),
+                model: camera
+                    .properties()
+                    .get::<libcamera::properties::Model>()
+                    .map_or_else(|_| "unknown".into(), |model| model.0),
+            })
+            .collect();
+        let chosen = choice::camera(&found, &config.id)?;
+        let Found { id, model } = &found[chosen];
+        // Taken out of a list that has it: it can only have gone in between.
+        let camera = cameras.get(chosen).ok_or_else(|| CameraError::Absent {
+            wanted: id.clone(),
+            found: "it no more".into(),
+        })?;
+        let mut camera = camera.acquire().map_err(failed("acquiring the camera"))?;
+        drop(cameras);
+
+        let divider = Divider::new(config.rate, config.sensor_rate);
+        let sensor_rate = config.rate * divider.every() as f64;
+        let configuration = configuration::apply(&mut camera, config, model, sensor_rate)?;
+        let (layout, count, length) = configuration::describe(&configuration, config)?;
+        let stream = configuration.get(0).and_then(|stream| stream.stream());
+        let stream = stream.ok_or_else(|| CameraError::Failed {
+            what: "configuring the camera",
+            reason: "it has no stream".into(),
+        })?;
+        let pieces = machine.platform() != Some(tuning::Platform::Vc4);
+        let Buffers {
+            requests,
+            slots,
+            kind,
+        } = buffers::make(&mut camera, &stream, layout, (count, length), pieces)?;
+        info!(
+            "camera {id} ({model}): {}x{} {:?}, {} buffers from {kind}",
+            layout.width,
+            layout.height,
+            layout.format,
+            requests.len()
+        );
+        let (sender, events) = mpsc::channel();
+        let completed = sender.clone();
+        camera.on_request_completed(move |request| {
+            let _ = completed.send(Event::Completed(request)); // else the camera is being closed
+        });
+        let controls = Controls::new(camera.controls());
+        let interval = Duration::from_secs_f64(1.0 / sensor_rate);
+        let pace = Pace::new(interval, controls.has_frame_durations(), Instant::now());
+        let mut opened = Self {
+            lent: slots.iter().map(|_| None).collect(),
+            idle: requests.into(),
+            events,
+            sender,
+            camera,
+            _manager: manager,
+            slots,
+            stream,
+            controls,
+            requested: *requested,
+            news: None,
+            new_rate: false,
+            rate: config.rate,
+            sensor_rate: config.sensor_rate,
+            divider,
+            pace,
+            readings: Readings::default(),
+        };
+        opened.start()?;
+        Ok(opened)
+    }
+
+    /// Starts the capture with everything that is requested.
+    fn start(&mut self) -> Result<(), CameraError> {
+        let mut list = ControlList::new();
+        // A scan that was asked for is made now: a restarted camera has forgotten where it focused.
+        self.controls
+            .write(&mut list, &self.requested, &self.requested);
+        let duration = self.frame_duration();
+        self.controls.write_frame_duration(&mut list, duration);
+        (self.news, self.new_rate) = (None, false);
+        self.camera
+            .start(Some(&list))
+            .map_err(failed("starting the camera"))?;
+        self.queue()
+    }
+
+    /// The time for each of the sensor's frames, as asked for.
+    fn interval(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / (self.rate * self.divider.every() as f64))
+    }
+
+    /// The same as the camera can do it, µs.
+    fn frame_duration(&self) -> i64 {
+        self.controls
+            .frame_duration(self.interval().as_micros() as i64)
+    }
+
+    /// Gives the idle requests to the camera, as far as they are due.
+    fn queue(&mut self) -> Result<(), CameraError> {
+        while !self.idle.is_empty() && self.pace.may_queue(Instant::now()) {
+            let Some(mut request) = self.idle.pop_front() else {
+                break;
+            };
+            request.reuse(ReuseFlag::REUSE_BUFFERS);
+            if let Some(news) = self.news.take() {
+                self.controls
+                    .write(request.controls_mut(), &self.requested, &news);
+            }
+            if std::mem::take(&mut self.new_rate) {
+                let duration = self.frame_duration();
+                self.controls
+                    .write_frame_duration(request.controls_mut(), duration);
+            }
+            if let Err((request, reason)) = self.camera.queue_request(request) {
+                self.idle.push_back(request);
+                return Err(failed("queueing a request")(reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// The frame in a completed request, if it is one for the stream. The others are queued again.
+    fn take(&mut self, request: Request) -> Option<Frame> {
+        if request.status() != RequestStatus::Complete {
+            // Not queued again: a camera in trouble cancels everything at once. A restart does that.
+            debug!("camera: request {} cancelled", request.cookie());
+            self.idle.push_back(request);
+            return None;
+        }
+        if self.pace.frame(Instant::now()) {
+            info!("camera: it takes no notice of the frame duration; picam asks for each frame");
+        }
+        let index = request.cookie() as usize;
+        let picked = filled(&request, &self.stream)
+            .filter(|(_, _, good)| *good)
+            .and_then(|(sequence, time, _)| Some((self.divider.pick(sequence)?, time)));
+        let (Some((sequence, time)), Some(slot)) = (picked, self.slots.get(index)) else {
+            self.idle.push_back(request);
+            return None;
+        };
+        self.readings = control::readings(request.metadata());
+        let time = self
+            .readings
+            .sensor_timestamp
+            .map_or(time, |time| time as u64);
+        let (width, height) = (slot.layout.width, slot.layout.height);
+        let planes = Lent::new(Arc::clone(slot), self.sender.clone(), index);
+        self.lent[index] = Some(request);
+        Some(Frame {
+            sequence,
+            captured: Timestamp::from_sensor(time),
+            width,
+            height,
+            planes: Arc::new(planes),
+        })
+    }
+}
+
+impl Camera for Libcamera {
+    fn next_frame(&mut self, patience: Duration) -> Result<Option<Frame>, CameraError> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let until = match self.pace.due() {
+                Some(due) if !self.idle.is_empty() => deadline.min(due),
+                _ => deadline,
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            match self.events.recv_timeout(left) {
+                Ok(Event::Completed(request)) => {
+                    let cancelled = request.status() != RequestStatus::Complete;
+                    let frame = self.take(request);
+                    if !cancelled {
+                        self.queue()?;
+                    }
+                    if frame.is_some() {
+                        return Ok(frame);
+                    }
+                }
+                Ok(Event::Returned(index)) => {
+                    self.idle.extend(self.lent[index].take());
+                    self.queue()?;
+                }
+                // Never disconnected: there is a sender in self.
+                Err(_) if Instant::now() >= deadline => return Ok(None),
+                Err(_) => self.queue()?,
+            }
+        }
+    }
+
+    fn apply(&mut self, requested: &Set, news: &Set) -> Result<(), CameraError> {
+        self.requested = *requested;
+        match &mut self.news {
+            Some(waiting) => waiting.merge(news), // two sets between two frames
+            none => *none = Some(*news),
+        }
+        Ok(())
+    }
+
+    fn set_rate(&mut self, rate: f64) -> Result<(), CameraError> {
+        self.rate = rate;
+        self.divider = Divider::new(rate, self.sensor_rate);
+        self.pace.set_interval(self.interval());
+        self.new_rate = true;
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), CameraError> {
+        self.camera.stop().map_err(failed("stopping the camera"))?;
+        // What was under way has been cancelled; what is looked at comes back later.
+        for event in self.events.try_iter() {
+            match event {
+                Event::Completed(request) => self.idle.push_back(request),
+                Event::Returned(index) => self.idle.extend(self.lent[index].take()),
+            }
+        }
+        self.divider = Divider::new(self.rate, self.sensor_rate);
+        self.readings = Readings::default();
+        self.start()
+    }
+
+    fn limits(&self) -> Limits {
+        self.controls.limits(self.frame_duration())
+    }
+
+    fn readings(&self) -> Readings {
+        self.readings
+    }
+}
+
+impl Drop for Libcamera {
+    fn drop(&mut self) {
+        if let Err(error) = self.camera.stop() {
+            warn!("camera: not stopped: {error}");
+        }
+        // The requests that have come back go before their camera; the others are inside it.
+        while self.events.try_recv().is_ok() {}
+    }
+}

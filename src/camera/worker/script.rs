@@ -1,0 +1,323 @@
+//! A camera and a world that follow a script, with a clock that only the script moves.
+
+use super::*;
+use crate::camera::Remote;
+use crate::picture::Picture;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const INTERVAL: Duration = Duration::from_millis(125);
+
+/// What the scripted camera does when it is asked for a frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Act {
+    /// Delivers this many frames, in time.
+    Frames(u32),
+    /// Captures this many frames that do not come.
+    Lose(u64),
+    /// Delivers nothing until it is restarted or reopened.
+    Silence,
+    /// Delivers frames with new numbers and the same time until then.
+    FrozenTime,
+    /// Delivers the same number again and again until then.
+    FrozenNumber,
+    /// Completes its requests as cancelled: no frame, at once.
+    Cancelled(u32),
+    /// Fails.
+    Fail,
+}
+
+/// What a restart or an attempt to open the camera leads to.
+pub(super) enum Outcome {
+    Good(Vec<Act>),
+    Failed,
+    Absent,
+    /// Never returns.
+    Hangs,
+}
+
+/// What the script says and what happened.
+#[derive(Default)]
+pub(super) struct Script {
+    pub(super) now: AtomicU64,
+    pub(super) restarts: Mutex<VecDeque<Outcome>>,
+    pub(super) opens: Mutex<VecDeque<Outcome>>,
+    pub(super) log: Mutex<Vec<String>>,
+    pub(super) hanging: Mutex<Option<Sender<()>>>,
+    /// Called when everything scripted is done.
+    pub(super) done: Mutex<Option<Sender<Command>>>,
+}
+
+impl Script {
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::from_boot_nanoseconds(self.now.load(Ordering::SeqCst))
+    }
+
+    pub(super) fn pass(&self, span: Duration) {
+        self.now.fetch_add(span.as_nanos() as u64, Ordering::SeqCst);
+    }
+
+    fn note(&self, what: impl Into<String>) {
+        self.log.lock().unwrap().push(what.into());
+    }
+
+    /// The next of `outcomes`. Without one the script is at its end: the worker is told to stop.
+    fn play(
+        &self,
+        what: &str,
+        outcomes: &Mutex<VecDeque<Outcome>>,
+    ) -> Result<Vec<Act>, CameraError> {
+        let outcome = outcomes.lock().unwrap().pop_front();
+        let (word, result) = match outcome {
+            Some(Outcome::Good(acts)) => ("", Ok(acts)),
+            Some(Outcome::Failed) | None => (
+                ": failed",
+                Err(CameraError::Failed {
+                    what: "scripted",
+                    reason: "as scripted".into(),
+                }),
+            ),
+            Some(Outcome::Absent) => (
+                ": absent",
+                Err(CameraError::Absent {
+                    wanted: "an IMX708".into(),
+                    found: "nothing".into(),
+                }),
+            ),
+            Some(Outcome::Hangs) => {
+                self.note(format!("{what}: hangs"));
+                if let Some(hanging) = self.hanging.lock().unwrap().take() {
+                    hanging.send(()).unwrap();
+                }
+                loop {
+                    std::thread::park();
+                }
+            }
+        };
+        self.note(format!("{what}{word}"));
+        result
+    }
+}
+
+struct ScriptedCamera {
+    script: Arc<Script>,
+    acts: VecDeque<Act>,
+    sequence: u64,
+    requested: String,
+}
+
+impl ScriptedCamera {
+    fn frame(&mut self, captured: Timestamp) -> Frame {
+        Frame {
+            sequence: self.sequence,
+            captured,
+            width: 16,
+            height: 16,
+            planes: Arc::new(Picture::filled(16, 16, [0, 128, 128])),
+        }
+    }
+}
+
+impl Camera for ScriptedCamera {
+    fn next_frame(&mut self, patience: Duration) -> Result<Option<Frame>, CameraError> {
+        let Some(act) = self.acts.pop_front() else {
+            if let Some(commands) = self.script.done.lock().unwrap().as_ref() {
+                commands.send(Command::Stop).unwrap();
+            }
+            return Ok(None);
+        };
+        match act {
+            Act::Frames(count) => {
+                if count > 1 {
+                    self.acts.push_front(Act::Frames(count - 1));
+                }
+                self.script.pass(INTERVAL);
+                self.sequence += 1;
+                return Ok(Some(self.frame(self.script.now())));
+            }
+            Act::Lose(count) => {
+                self.script.pass(INTERVAL * count as u32);
+                self.sequence += count;
+            }
+            Act::Silence => {
+                self.acts.push_front(act);
+                self.script.pass(patience);
+            }
+            Act::FrozenTime => {
+                self.acts.push_front(act);
+                self.script.pass(INTERVAL);
+                self.sequence += 1;
+                return Ok(Some(self.frame(Timestamp::from_boot_nanoseconds(1))));
+            }
+            Act::FrozenNumber => {
+                self.acts.push_front(act);
+                self.script.pass(INTERVAL);
+                return Ok(Some(self.frame(self.script.now())));
+            }
+            Act::Cancelled(count) => {
+                if count > 1 {
+                    self.acts.push_front(Act::Cancelled(count - 1));
+                }
+                self.script.pass(MILLISECOND);
+            }
+            Act::Fail => {
+                return Err(CameraError::Failed {
+                    what: "scripted",
+                    reason: "as scripted".into(),
+                });
+            }
+        }
+        Ok(None)
+    }
+
+    fn apply(
+        &mut self,
+        requested: &controls::Set,
+        news: &controls::Set,
+    ) -> Result<(), CameraError> {
+        self.requested = requested.to_string();
+        self.script.note(format!("apply {requested} / {news}"));
+        Ok(())
+    }
+
+    fn set_rate(&mut self, rate: f64) -> Result<(), CameraError> {
+        self.script.note(format!("rate {rate}"));
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), CameraError> {
+        self.script.pass(500 * MILLISECOND);
+        let script = Arc::clone(&self.script);
+        self.acts = script.play("restart", &script.restarts)?.into();
+        self.sequence = 0;
+        Ok(())
+    }
+}
+
+impl Drop for ScriptedCamera {
+    fn drop(&mut self) {
+        self.script.note("close");
+    }
+}
+
+pub(super) struct ScriptedWorld(Arc<Script>);
+
+impl World for ScriptedWorld {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn open(
+        &mut self,
+        _: &CameraConfig,
+        requested: &controls::Set,
+    ) -> Result<Box<dyn Camera>, CameraError> {
+        self.0.pass(200 * MILLISECOND);
+        let acts = self.0.play("open", &self.0.opens)?;
+        Ok(Box::new(camera(&self.0, acts, requested)))
+    }
+
+    fn wait(
+        &mut self,
+        commands: &Receiver<Command>,
+        span: Duration,
+    ) -> Result<Command, RecvTimeoutError> {
+        commands.try_recv().map_err(|_| {
+            self.0.pass(span);
+            RecvTimeoutError::Timeout
+        })
+    }
+}
+
+fn camera(script: &Arc<Script>, acts: Vec<Act>, requested: &controls::Set) -> ScriptedCamera {
+    ScriptedCamera {
+        script: Arc::clone(script),
+        acts: acts.into(),
+        sequence: 0,
+        requested: requested.to_string(),
+    }
+}
+
+/// Everything a test needs.
+pub(super) struct Stage {
+    pub(super) script: Arc<Script>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) delivered: Arc<Mutex<Vec<u64>>>,
+    pub(super) remote: Remote,
+    pub(super) worker: Worker<ScriptedWorld>,
+}
+
+impl Stage {
+    pub(super) fn new(restarts: Vec<Outcome>, opens: Vec<Outcome>) -> Self {
+        let script = Arc::new(Script::default());
+        script.pass(Duration::from_secs(100));
+        *script.restarts.lock().unwrap() = restarts.into();
+        *script.opens.lock().unwrap() = opens.into();
+        let (sender, commands) = mpsc::channel();
+        *script.done.lock().unwrap() = Some(sender.clone());
+        let metrics = Arc::new(Metrics::new());
+        let pulse = Arc::new(Pulse::new(script.now()));
+        let known = Arc::new(Known::default());
+        let requested = controls::Set::default();
+        let remote = Remote::new(sender, requested, Arc::clone(&known), Arc::clone(&pulse));
+        let delivered = Arc::new(Mutex::new(Vec::new()));
+        let list = Arc::clone(&delivered);
+        let worker = Worker {
+            world: ScriptedWorld(Arc::clone(&script)),
+            config: CameraConfig::default(),
+            requested,
+            commands,
+            known,
+            metrics: Arc::clone(&metrics),
+            pulse: Arc::clone(&pulse),
+            deliver: Box::new(move |frame: Frame| list.lock().unwrap().push(frame.sequence)),
+            numbers: Numbers::default(),
+            stalled: None,
+        };
+        Self {
+            script,
+            metrics,
+            pulse,
+            delivered,
+            remote,
+            worker,
+        }
+    }
+
+    /// Runs a camera that does `acts` to the script's end.
+    pub(super) fn run(self, acts: Vec<Act>) -> Played {
+        let camera = Box::new(camera(&self.script, acts, &controls::Set::default()));
+        let started = self.script.now();
+        let ended = self.worker.run(Some(camera));
+        Played {
+            ended,
+            log: std::mem::take(&mut *self.script.log.lock().unwrap()),
+            delivered: std::mem::take(&mut *self.delivered.lock().unwrap()),
+            took: self.script.now().since(started),
+            metrics: self.metrics,
+            pulse: self.pulse,
+        }
+    }
+}
+
+pub(super) struct Played {
+    pub(super) ended: Ended,
+    pub(super) log: Vec<String>,
+    pub(super) delivered: Vec<u64>,
+    pub(super) took: Duration,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) pulse: Arc<Pulse>,
+}
+
+impl Played {
+    pub(super) fn recoveries(&self) -> (u64, u64) {
+        (
+            self.metrics.recoveries("restart"),
+            self.metrics.recoveries("reopen"),
+        )
+    }
+}

@@ -1,0 +1,178 @@
+//! The worker against a scripted camera: nothing here sleeps.
+
+use super::script::{Act, Outcome, Stage};
+use super::*;
+use std::sync::mpsc;
+
+#[test]
+fn lost_frames_are_counted_and_need_no_recovery() {
+    let acts = vec![Act::Frames(3), Act::Lose(2), Act::Frames(2)];
+    let played = Stage::new(vec![], vec![]).run(acts);
+    assert_eq!(played.delivered, [1, 2, 3, 6, 7]);
+    assert_eq!(played.metrics.frames_lost.get(), 2);
+    assert_eq!(played.log, ["close"]);
+    assert_eq!(played.ended, Ended::Stopped);
+    assert_eq!(played.pulse.phase(), Phase::Ended);
+}
+
+#[test]
+fn a_silent_camera_is_restarted_and_its_frames_are_numbered_on() {
+    let restart = Outcome::Good(vec![Act::Frames(2)]);
+    let played = Stage::new(vec![restart], vec![]).run(vec![Act::Frames(3), Act::Silence]);
+    assert_eq!(played.log, ["restart", "close"]);
+    assert_eq!(played.delivered, [1, 2, 3, 4, 5]);
+    assert_eq!(played.recoveries(), (1, 0));
+}
+
+#[test]
+fn frozen_frames_are_held_back_and_recovered_from() {
+    for frozen in [Act::FrozenTime, Act::FrozenNumber] {
+        let restart = Outcome::Good(vec![Act::Frames(1)]);
+        let played = Stage::new(vec![restart], vec![]).run(vec![Act::Frames(3), frozen]);
+        assert_eq!(played.delivered, [1, 2, 3, 4], "{frozen:?}");
+        assert_eq!(
+            played.metrics.frames_stale.get(),
+            8,
+            "a second of {frozen:?}"
+        );
+        assert_eq!(played.recoveries(), (1, 0));
+    }
+}
+
+#[test]
+fn cancelled_requests_alone_are_no_stall_but_lead_to_one() {
+    let stage = Stage::new(vec![], vec![]);
+    let acts = vec![Act::Frames(2), Act::Cancelled(4), Act::Frames(2)];
+    assert_eq!(stage.run(acts).log, ["close"]);
+
+    // libcamera's own timer cancels everything, and nothing comes any more.
+    let restart = Outcome::Good(vec![Act::Frames(2)]);
+    let acts = vec![Act::Frames(2), Act::Cancelled(6), Act::Silence];
+    let played = Stage::new(vec![restart], vec![]).run(acts);
+    assert_eq!(played.log, ["restart", "close"]);
+    assert_eq!(played.delivered, [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_camera_that_a_restart_does_not_help_is_reopened() {
+    let restart = Outcome::Good(vec![Act::Silence]);
+    let open = Outcome::Good(vec![Act::Frames(2)]);
+    let played = Stage::new(vec![restart], vec![open]).run(vec![Act::Frames(1), Act::Silence]);
+    assert_eq!(played.log, ["restart", "close", "open", "close"]);
+    assert_eq!(played.delivered, [1, 2, 3]);
+    assert_eq!(played.recoveries(), (1, 1));
+}
+
+#[test]
+fn a_restart_or_frame_that_fails_leads_to_a_reopening() {
+    let open = || Outcome::Good(vec![Act::Frames(1)]);
+    let played = Stage::new(vec![Outcome::Failed], vec![open()]).run(vec![Act::Silence]);
+    assert_eq!(played.log, ["restart: failed", "close", "open", "close"]);
+    let played = Stage::new(vec![], vec![open()]).run(vec![Act::Frames(1), Act::Fail]);
+    assert_eq!(played.log, ["close", "open", "close"]);
+    assert_eq!(played.delivered, [1, 2]);
+}
+
+#[test]
+fn when_nothing_helps_it_gives_up_in_bounded_time_and_without_closing() {
+    let silent = || Outcome::Good(vec![Act::Silence]);
+    let stage = Stage::new(vec![silent()], vec![silent(), silent(), silent()]);
+    let played = stage.run(vec![Act::Frames(1), Act::Silence]);
+    assert!(
+        matches!(played.ended, Ended::GaveUp(_)),
+        "{:?}",
+        played.ended
+    );
+    assert_eq!(
+        played.log,
+        ["restart", "close", "open", "close", "open", "close", "open"]
+    );
+    assert_eq!(played.recoveries(), (1, 3));
+    assert!(played.took < Duration::from_secs(20), "{:?}", played.took);
+
+    let failing = || Outcome::Failed;
+    let stage = Stage::new(vec![], vec![failing(), failing(), failing(), failing()]);
+    let played = stage.run(vec![Act::Fail]);
+    assert!(matches!(played.ended, Ended::GaveUp(_)));
+    assert!(played.took < Duration::from_secs(20), "{:?}", played.took);
+}
+
+#[test]
+fn a_camera_that_is_gone_is_waited_for_as_long_as_it_takes() {
+    let mut opens: Vec<_> = (0..3600).map(|_| Outcome::Absent).collect();
+    opens.push(Outcome::Good(vec![Act::Frames(2)]));
+    let stage = Stage::new(vec![Outcome::Failed], opens);
+    let played = stage.run(vec![Act::Frames(1), Act::Silence]);
+    assert_eq!(played.ended, Ended::Stopped);
+    assert_eq!(played.delivered, [1, 2, 3]);
+    assert!(played.took > Duration::from_secs(3600));
+    assert_eq!(played.recoveries(), (1, 1), "waiting is no step");
+}
+
+#[test]
+fn a_stop_that_hangs_is_seen_from_outside() {
+    let stage = Stage::new(vec![Outcome::Hangs], vec![]);
+    let (script, pulse) = (Arc::clone(&stage.script), Arc::clone(&stage.pulse));
+    let (sender, hanging) = mpsc::channel();
+    *script.hanging.lock().unwrap() = Some(sender);
+    // The thread never ends: it is stuck, as it would be in a driver.
+    std::thread::spawn(move || stage.run(vec![Act::Frames(1), Act::Silence]).ended);
+    hanging.recv().unwrap();
+    assert_eq!(
+        pulse.stuck(script.now()),
+        None,
+        "a restart may take a while"
+    );
+    script.pass(Duration::from_secs(11));
+    assert_eq!(pulse.stuck(script.now()), Some(Phase::Restarting));
+}
+
+#[test]
+fn a_camera_that_seems_to_stall_is_restarted_reopened_and_comes_back() {
+    let restart = Outcome::Good(vec![Act::Frames(1000)]);
+    let open = Outcome::Good(vec![Act::Frames(60)]);
+    let stage = Stage::new(vec![restart], vec![open]);
+    stage.remote.stall(Duration::from_secs(8));
+    let played = stage.run(vec![Act::Frames(1000)]);
+    assert_eq!(played.log, ["restart", "close", "open", "close"]);
+    assert!(played.delivered.len() > 30);
+}
+
+#[test]
+fn what_is_requested_reaches_the_camera_with_what_is_new() {
+    let stage = Stage::new(vec![], vec![]);
+    for query in ["ExposureTime=20000", "AfMode=auto"] {
+        let set = controls::Set::parse_query(query).unwrap();
+        stage.remote.apply(&set).unwrap();
+    }
+    stage.remote.set_rate(4.0);
+    let played = stage.run(vec![Act::Frames(1)]);
+    assert_eq!(
+        played.log,
+        [
+            "apply ExposureTime=20000 AeEnable=false / ExposureTime=20000",
+            "apply ExposureTime=20000 AfMode=auto AeEnable=false / AfMode=auto",
+            "rate 4",
+            "close"
+        ]
+    );
+}
+
+#[test]
+fn a_value_out_of_the_cameras_range_changes_nothing() {
+    let stage = Stage::new(vec![], vec![]);
+    let mut limits = controls::Limits::default();
+    let range = controls::Limit::Range {
+        min: 0.0,
+        max: 15.0,
+    };
+    limits.set(controls::Control::named("LensPosition").unwrap(), range);
+    stage.worker.known.set_limits(limits);
+    let set = controls::Set::parse_query("LensPosition=15.5&AeEnable=0").unwrap();
+    let error = stage.remote.apply(&set).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "LensPosition = \"15.5\": accepted is a number from 0 to 15 (dioptres)"
+    );
+    assert!(stage.remote.requested().is_empty());
+}

@@ -1,0 +1,186 @@
+//! What one camera makes of the control table: which controls it has, and their real ranges.
+
+use super::{Control, ControlError, Kind, Range, Set, TABLE, Value, one_of};
+
+/// What the open camera takes for one control.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Limit {
+    /// Everything that the table accepts.
+    #[default]
+    Table,
+    /// A number in this range, both bounds inclusive; within what the table accepts.
+    Range {
+        /// Smallest value.
+        min: f64,
+        /// Largest value.
+        max: f64,
+    },
+    /// Nothing: the camera has no such control.
+    Missing,
+}
+
+/// The limits of all controls, in the order of [`TABLE`]. By default those of the table: no camera is open, or
+/// the source has no controls.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits([Limit; TABLE.len()]);
+
+impl Limits {
+    /// Sets what the camera takes for `control`.
+    pub fn set(&mut self, control: &Control, limit: Limit) {
+        self.0[control.id as usize] = limit;
+    }
+
+    /// What the camera takes for `control`.
+    pub fn get(&self, control: &Control) -> Limit {
+        self.0[control.id as usize]
+    }
+
+    /// Checks all values of `set`.
+    ///
+    /// # Errors
+    /// The first control that the camera does not have, or value out of its range, with what is accepted.
+    pub fn check(&self, set: &Set) -> Result<(), ControlError> {
+        for control in &TABLE {
+            let Some(value) = set.get(control.id) else {
+                continue;
+            };
+            match self.get(control) {
+                Limit::Table => {}
+                Limit::Range { min, max } => {
+                    if number(value).is_some_and(|number| !(min..=max).contains(&number)) {
+                        return Err(ControlError::Value {
+                            name: control.name,
+                            given: format!("\"{value}\""),
+                            accepted: self.accepted(control),
+                        });
+                    }
+                }
+                Limit::Missing => {
+                    return Err(ControlError::Missing {
+                        name: control.name,
+                        accepted: self.available(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `set` without what the camera cannot take.
+    pub fn applicable(&self, set: &Set) -> Set {
+        let mut applicable = *set;
+        for control in &TABLE {
+            if self.get(control) == Limit::Missing {
+                applicable.remove(control.id);
+            }
+        }
+        applicable
+    }
+
+    /// [`Control::accepted`] with the camera's range instead of the table's.
+    fn accepted(&self, control: &Control) -> String {
+        let Limit::Range { min, max } = self.get(control) else {
+            return control.accepted();
+        };
+        let range = Range {
+            min,
+            max: Some(max),
+        };
+        let kind = match control.kind {
+            Kind::Integer(_) => Kind::Integer(range),
+            Kind::Float(_) => Kind::Float(range),
+            other => other,
+        };
+        kind.accepted(control.unit)
+    }
+
+    fn available(&self) -> String {
+        let names: Vec<_> = TABLE
+            .iter()
+            .filter(|control| self.get(control) != Limit::Missing)
+            .map(|control| control.name)
+            .collect();
+        if names.is_empty() {
+            "none".to_owned()
+        } else {
+            one_of(&names)
+        }
+    }
+}
+
+fn number(value: Value) -> Option<f64> {
+    match value {
+        Value::Integer(number) => Some(number as f64),
+        Value::Float(number) => Some(number),
+        Value::Bool(_) | Value::Enum(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera() -> Limits {
+        let mut limits = Limits::default();
+        let mut set = |name, limit| limits.set(Control::named(name).unwrap(), limit);
+        set(
+            "ExposureTime",
+            Limit::Range {
+                min: 26.0,
+                max: 125_000.0,
+            },
+        );
+        set(
+            "AnalogueGain",
+            Limit::Range {
+                min: 1.122807,
+                max: 16.0,
+            },
+        );
+        set("LensPosition", Limit::Missing);
+        set("AfMode", Limit::Missing);
+        limits
+    }
+
+    fn refusal(query: &str) -> String {
+        let set = Set::parse_query(query).unwrap();
+        camera().check(&set).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_cameras_range_is_inclusive_and_named() {
+        for good in [
+            "ExposureTime=26",
+            "ExposureTime=125000&AnalogueGain=16",
+            "AwbEnable=0",
+            "",
+        ] {
+            camera().check(&Set::parse_query(good).unwrap()).unwrap();
+        }
+        assert_eq!(
+            refusal("ExposureTime=125001"),
+            "ExposureTime = \"125001\": accepted is an integer from 26 to 125000 (µs)"
+        );
+        assert_eq!(
+            refusal("AnalogueGain=1"),
+            "AnalogueGain = \"1\": accepted is a number from 1.122807 to 16 (ratio)"
+        );
+    }
+
+    #[test]
+    fn a_control_that_the_camera_lacks_is_refused_or_left_out() {
+        assert_eq!(
+            refusal("LensPosition=1"),
+            "this camera has no LensPosition: accepted is ExposureTime, AnalogueGain, AeEnable or AwbEnable"
+        );
+        let set = Set::parse_query("AfMode=continuous&AeEnable=true").unwrap();
+        assert_eq!(camera().applicable(&set).to_string(), "AeEnable=true");
+    }
+
+    #[test]
+    fn without_a_camera_the_table_decides() {
+        let set = Set::parse_query("ExposureTime=2147483647&LensPosition=1000").unwrap();
+        Limits::default().check(&set).unwrap();
+        assert_eq!(Limits::default().applicable(&set), set);
+    }
+}

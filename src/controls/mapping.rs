@@ -1,0 +1,128 @@
+//! From the table's controls to libcamera's.
+
+use super::{Kind, Mapped, Set, TABLE, Value};
+
+/// A value for libcamera. It takes the type that libcamera's control has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Raw {
+    /// A whole number, or one of an enumeration.
+    Integer(i64),
+    /// Any number.
+    Float(f64),
+    /// On or off.
+    Bool(bool),
+}
+
+impl Set {
+    /// The libcamera controls that bring about this, the requested state: name and value, in the order of the
+    /// table. All of them belong into one request. `news` are the controls that were asked for just now.
+    pub fn for_libcamera(&self, news: &Set) -> Vec<(&'static str, Raw)> {
+        let mut list: Vec<(&'static str, Raw)> = Vec::new();
+        for control in &TABLE {
+            let Some(value) = self.get(control.id) else {
+                continue;
+            };
+            for mapping in control.libcamera {
+                let raw = match mapping.value {
+                    Mapped::Given => raw(control.kind, value),
+                    Mapped::Always(number) => Raw::Integer(number.into()),
+                    Mapped::Once { word, number }
+                        if news.get(control.id) == Some(Value::Enum(word)) =>
+                    {
+                        Raw::Integer(number.into())
+                    }
+                    Mapped::Once { .. } => continue,
+                };
+                list.retain(|(name, _)| *name != mapping.name);
+                list.push((mapping.name, raw));
+            }
+        }
+        list
+    }
+}
+
+fn raw(kind: Kind, value: Value) -> Raw {
+    match value {
+        Value::Integer(number) => Raw::Integer(number),
+        Value::Float(number) => Raw::Float(number),
+        Value::Bool(on) => Raw::Bool(on),
+        Value::Enum(word) => {
+            let words = match kind {
+                Kind::Enum(words) => words,
+                _ => &[],
+            };
+            let position = words.iter().position(|it| *it == word);
+            Raw::Integer(position.unwrap_or_default() as i64) // a value of this control is one of its words
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Raw::{Bool, Float, Integer};
+
+    /// What libcamera gets when these sets are applied one after the other: for the last one.
+    fn list(queries: &[&str]) -> Vec<(&'static str, Raw)> {
+        let (mut requested, mut news) = (Set::default(), Set::default());
+        for query in queries {
+            news = Set::parse_query(query).unwrap();
+            requested.merge(&news);
+        }
+        requested.for_libcamera(&news)
+    }
+
+    const START: &str = "AfMode=continuous&AeEnable=true&AwbEnable=true";
+
+    #[test]
+    fn the_automatics_of_the_start() {
+        let expected = [
+            ("AfMode", Integer(2)),
+            ("AeEnable", Bool(true)),
+            ("AwbEnable", Bool(true)),
+        ];
+        assert_eq!(list(&[START]), expected);
+    }
+
+    #[test]
+    fn a_fixed_exposure_needs_its_mode() {
+        let expected = [
+            ("ExposureTimeMode", Integer(1)),
+            ("ExposureTime", Integer(20_000)),
+            ("AnalogueGainMode", Integer(1)),
+            ("AnalogueGain", Float(2.0)),
+            ("AfMode", Integer(2)),
+            ("AeEnable", Bool(false)),
+            ("AwbEnable", Bool(true)),
+        ];
+        assert_eq!(
+            list(&[START, "ExposureTime=20000&AnalogueGain=2"]),
+            expected
+        );
+        // And back: the modes follow AeEnable, in libcamera itself.
+        assert_eq!(
+            list(&[START, "ExposureTime=20000", "AeEnable=1"]),
+            list(&[START])
+        );
+    }
+
+    #[test]
+    fn a_lens_position_comes_with_the_manual_mode_in_the_same_request() {
+        let expected = [
+            ("LensPosition", Float(1.5)),
+            ("AfMode", Integer(0)),
+            ("AeEnable", Bool(true)),
+            ("AwbEnable", Bool(true)),
+        ];
+        assert_eq!(list(&[START, "LensPosition=1.5"]), expected);
+    }
+
+    #[test]
+    fn one_scan_is_triggered_by_asking_for_it_and_by_nothing_else() {
+        let trigger = ("AfTrigger", Integer(0));
+        assert!(list(&[START, "AfMode=auto"]).contains(&trigger));
+        assert!(list(&[START, "AfMode=auto", "AfMode=auto"]).contains(&trigger));
+        assert!(!list(&[START, "AfMode=auto", "AwbEnable=0"]).contains(&trigger));
+        assert!(!list(&[START]).contains(&trigger));
+    }
+}

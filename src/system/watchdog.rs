@@ -1,0 +1,334 @@
+//! A thread that watches the capture thread and answers to the watchdogs outside: the machine's, and systemd's.
+//! It depends on no other thread, for it has to act when one is stuck in a driver: it takes no lock, and reads
+//! nothing but the [`Pulse`].
+//!
+//! The hardware watchdog is opened with the first frame and petted as long as frames flow. A machine without a
+//! camera is thus never reset, one whose camera does not come back is. Only a clean stop disarms it: when picam
+//! ends because of its camera, a new one has the device's timeout to get a frame.
+
+use super::notify::Notify;
+use crate::camera::{Phase, Pulse};
+use crate::clock::Timestamp;
+use log::{error, info, warn};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Between two looks; hardware watchdogs time out after 15 seconds (Raspberry Pi) or more.
+const LOOK: Duration = Duration::from_secs(1);
+/// What picam gets to end by itself when its capture thread is stuck.
+const LAST_TIME: Duration = Duration::from_secs(2);
+
+/// The machine's watchdog.
+pub struct Device {
+    path: PathBuf,
+    /// Without a frame for this long it is not petted.
+    frame_time: Duration,
+    state: DeviceState,
+}
+
+enum DeviceState {
+    Closed,
+    Open(File),
+    Failed,
+}
+
+impl Device {
+    /// The watchdog at `path`, which stays closed until [`Device::look`] says otherwise.
+    ///
+    /// # Errors
+    /// There is no such device.
+    pub fn new(path: PathBuf, frame_time: Duration) -> io::Result<Self> {
+        std::fs::metadata(&path)?;
+        Ok(Self {
+            path,
+            frame_time,
+            state: DeviceState::Closed,
+        })
+    }
+
+    /// Pets the device if the last frame came `silence` ago; `None` stands for none yet.
+    fn look(&mut self, silence: Option<Duration>) {
+        if silence.is_none_or(|silence| silence >= self.frame_time) {
+            return;
+        }
+        if let DeviceState::Closed = self.state {
+            // Not created: a file instead of a device would protect nobody.
+            self.state = match OpenOptions::new().write(true).open(&self.path) {
+                Ok(file) => {
+                    info!("watchdog {}: armed", self.path.display());
+                    DeviceState::Open(file)
+                }
+                Err(reason) => self.failed(&reason),
+            };
+        }
+        if let DeviceState::Open(file) = &mut self.state
+            && let Err(reason) = file.write_all(b"\0")
+        {
+            self.state = self.failed(&reason);
+        }
+    }
+
+    fn failed(&self, reason: &io::Error) -> DeviceState {
+        error!("watchdog {}: {reason}", self.path.display());
+        DeviceState::Failed
+    }
+
+    /// Disarms it: closing alone would let it run out.
+    fn disarm(&mut self) {
+        if let DeviceState::Open(file) = &mut self.state {
+            match file.write_all(b"V") {
+                Ok(()) => info!("watchdog {}: disarmed", self.path.display()),
+                Err(reason) => self.state = self.failed(&reason),
+            }
+        }
+    }
+}
+
+/// What the watching thread works with.
+pub struct Watchdog {
+    pulse: Arc<Pulse>,
+    notify: Option<Arc<Notify>>,
+    device: Option<Device>,
+    /// When the supervisor was last told that picam is alive.
+    told: Option<Timestamp>,
+}
+
+impl Watchdog {
+    /// Watches the capture thread by its `pulse`, for those of the watchdogs that there are.
+    pub fn new(pulse: Arc<Pulse>, notify: Option<Arc<Notify>>, device: Option<Device>) -> Self {
+        Self {
+            pulse,
+            notify,
+            device,
+            told: None,
+        }
+    }
+
+    /// Looks once. Returns the phase in which the capture thread is stuck, if it is; nobody is told that all is
+    /// well then.
+    fn look(&mut self, now: Timestamp) -> Option<Phase> {
+        if let Some(phase) = self.pulse.stuck(now) {
+            return Some(phase);
+        }
+        if let Some(device) = &mut self.device {
+            device.look(self.pulse.silence(now));
+        }
+        if let Some(notify) = &self.notify
+            && let Some(interval) = notify.watchdog()
+            && self.told.is_none_or(|told| now.since(told) >= interval / 3)
+        {
+            notify.alive();
+            self.told = Some(now);
+        }
+        None
+    }
+
+    /// How long to wait between two looks.
+    fn pause(&self) -> Duration {
+        let interval = self.notify.as_ref().and_then(|notify| notify.watchdog());
+        interval.map_or(LOOK, |interval| LOOK.min(interval / 4))
+    }
+
+    /// Watches on a thread of its own. If the capture thread is stuck, `stuck` is called with what it does; if
+    /// the process has not ended soon after, it is ended with `exit_code`, without looking back: an orderly exit
+    /// runs destructors, and they may wait for the driver, too.
+    ///
+    /// # Errors
+    /// The system gave no thread.
+    pub fn start(
+        mut self,
+        exit_code: u8,
+        stuck: impl FnOnce(String) + Send + 'static,
+    ) -> io::Result<Watching> {
+        let (sender, end) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("watchdog".into())
+            .spawn(move || {
+                let (mut stuck, mut pause) = (Some(stuck), self.pause());
+                loop {
+                    match end.recv_timeout(pause) {
+                        Ok(End::Clean) => {
+                            if let Some(device) = &mut self.device {
+                                device.disarm();
+                            }
+                            return;
+                        }
+                        Ok(End::Armed) | Err(RecvTimeoutError::Disconnected) => return,
+                        Err(RecvTimeoutError::Timeout) => {}
+                    }
+                    let Some(phase) = self.look(Timestamp::now()) else {
+                        continue;
+                    };
+                    let limit = phase.limit().unwrap_or_default();
+                    match stuck.take() {
+                        Some(stuck) => {
+                            stuck(format!(
+                                "the capture thread is stuck {phase} for over {limit:?}"
+                            ));
+                            pause = LAST_TIME;
+                        }
+                        None => {
+                            warn!("the camera hangs; ending without it");
+                            leave(exit_code);
+                        }
+                    }
+                }
+            })?;
+        Ok(Watching {
+            end: sender,
+            thread,
+        })
+    }
+}
+
+enum End {
+    Clean,
+    Armed,
+}
+
+/// The running thread.
+pub struct Watching {
+    end: Sender<End>,
+    thread: JoinHandle<()>,
+}
+
+impl Watching {
+    /// Ends it. `clean` disarms the machine's watchdog.
+    pub fn stop(self, clean: bool) {
+        let end = if clean { End::Clean } else { End::Armed };
+        let _ = self.end.send(end); // the thread never ends by itself
+        if self.thread.join().is_err() {
+            error!("the watchdog thread panicked");
+        }
+    }
+}
+
+/// Ends the process at once: no destructors, no exit handlers.
+pub fn leave(exit_code: u8) -> ! {
+    // SAFETY: _exit takes any number, touches no memory of ours, and does not return.
+    unsafe { libc::_exit(exit_code.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+    use std::os::unix::net::UnixDatagram;
+
+    const FRAME_TIME: Duration = Duration::from_secs(60);
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_boot_nanoseconds(1_000_000_000 * seconds)
+    }
+
+    fn file(name: &str) -> PathBuf {
+        let path =
+            std::env::temp_dir().join(format!("picam-watchdog-{}-{name}", std::process::id()));
+        std::fs::write(&path, "").unwrap();
+        path
+    }
+
+    #[test]
+    fn the_device_is_armed_by_the_first_frame_and_petted_while_frames_flow() {
+        let path = file("flow");
+        let written = || std::fs::read(&path).unwrap();
+        let pulse = Arc::new(Pulse::new(at(100)));
+        let device = Device::new(path.clone(), FRAME_TIME).unwrap();
+        let mut watchdog = Watchdog::new(Arc::clone(&pulse), None, Some(device));
+        pulse.beat(Phase::Waiting, at(101));
+        assert_eq!(watchdog.look(at(101)), None);
+        assert_eq!(written(), b"", "no camera yet: not armed");
+
+        pulse.frame(at(102));
+        pulse.beat(Phase::Capturing, at(102));
+        assert_eq!(watchdog.look(at(103)), None);
+        assert_eq!(watchdog.look(at(104)), None);
+        assert_eq!(written(), b"\0\0");
+
+        // The camera is gone and waited for: the thread lives, but no frame comes.
+        pulse.beat(Phase::Waiting, at(161));
+        watchdog.look(at(161));
+        assert_eq!(written(), b"\0\0\0");
+        pulse.beat(Phase::Waiting, at(163));
+        watchdog.look(at(163));
+        assert_eq!(written(), b"\0\0\0", "left to reset the machine");
+
+        watchdog.device.as_mut().unwrap().disarm();
+        assert_eq!(written(), b"\0\0\0V");
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_stuck_thread_is_reported_and_nothing_petted() {
+        let path = file("stuck");
+        let pulse = Arc::new(Pulse::new(at(100)));
+        pulse.frame(at(109));
+        pulse.beat(Phase::Restarting, at(110));
+        let device = Device::new(path.clone(), FRAME_TIME).unwrap();
+        let mut watchdog = Watchdog::new(pulse, None, Some(device));
+        assert_eq!(watchdog.look(at(120)), None);
+        assert_eq!(watchdog.look(at(121)), Some(Phase::Restarting));
+        assert_eq!(std::fs::read(&path).unwrap(), b"\0");
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn the_supervisor_is_told_as_often_as_it_asks() {
+        let name = format!("picam-watchdog-{}", std::process::id());
+        let address = {
+            use std::os::linux::net::SocketAddrExt;
+            std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap()
+        };
+        let supervisor = UnixDatagram::bind_addr(&address).unwrap();
+        supervisor.set_nonblocking(true).unwrap();
+        let notify = Notify::new(
+            OsStr::new(&format!("@{name}")),
+            Some(Duration::from_secs(9)),
+        );
+        let pulse = Arc::new(Pulse::new(at(100)));
+        let mut watchdog = Watchdog::new(Arc::clone(&pulse), Some(Arc::new(notify.unwrap())), None);
+        for second in 100..110 {
+            pulse.beat(Phase::Capturing, at(second));
+            watchdog.look(at(second));
+        }
+        watchdog.look(at(200)); // stuck
+        let mut buffer = [0; 64];
+        let mut told = 0;
+        while let Ok(length) = supervisor.recv(&mut buffer) {
+            assert_eq!(&buffer[..length], b"WATCHDOG=1");
+            told += 1;
+        }
+        assert_eq!(told, 4, "at 100, 103, 106 and 109 seconds");
+    }
+
+    #[test]
+    fn a_device_that_is_not_there_is_refused_and_one_that_fails_is_left_alone() {
+        assert!(Device::new("/nonexistent/watchdog".into(), FRAME_TIME).is_err());
+        let mut folder = Device::new(std::env::temp_dir(), FRAME_TIME).unwrap();
+        folder.look(Some(Duration::ZERO)); // cannot be written to
+        assert!(matches!(folder.state, DeviceState::Failed));
+        folder.disarm();
+    }
+
+    #[test]
+    fn it_stops_when_told_and_disarms_after_a_clean_stop_only() {
+        for clean in [true, false] {
+            let path = file(if clean { "clean" } else { "armed" });
+            let pulse = Arc::new(Pulse::new(Timestamp::now()));
+            pulse.frame(Timestamp::now());
+            let mut device = Device::new(path.clone(), FRAME_TIME).unwrap();
+            device.look(Some(Duration::ZERO));
+            let watchdog = Watchdog::new(pulse, None, Some(device));
+            let watching = watchdog.start(5, |_| unreachable!("nothing is stuck"));
+            watching.unwrap().stop(clean);
+            let expected: &[u8] = if clean { b"\0V" } else { b"\0" };
+            assert_eq!(std::fs::read(&path).unwrap(), expected);
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+}
