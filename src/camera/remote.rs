@@ -19,6 +19,7 @@ pub(super) enum Command {
     },
     Rate(f64),
     Stall(Duration),
+    Hang,
     Stop,
 }
 
@@ -115,6 +116,11 @@ impl Remote {
     /// Lets the source seem to deliver nothing for `span`, as a camera that hangs would.
     pub fn stall(&self, span: Duration) {
         self.send(Command::Stall(span));
+    }
+
+    /// Lets the capture thread hang for ever, as in a driver.
+    pub fn hang(&self) {
+        self.send(Command::Hang);
     }
 
     /// Ends the capture thread.
