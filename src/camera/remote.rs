@@ -79,9 +79,16 @@ impl Remote {
         Ok(*requested)
     }
 
-    /// Requests `set` instead of all that was requested before.
+    /// Requests `set` instead of all that was requested before. What the camera cannot do is only said: the
+    /// configuration was accepted without knowing the camera.
     pub fn replace(&self, set: Set) {
-        *lock(&self.requested) = set;
+        let limits = self.limits();
+        if let Err(error) = limits.check(&limits.applicable(&set)) {
+            log::warn!("controls: {error}; the camera takes the nearest");
+        }
+        let mut requested = lock(&self.requested);
+        *requested = set;
+        // Under the lock, so that the camera is told in the same order.
         self.send(Command::Apply {
             requested: set,
             news: set,
