@@ -29,7 +29,7 @@ const STOP_TIME: Duration = Duration::from_millis(300);
 const OTHER_DESCRIPTORS: u64 = 128;
 /// The exit code when the camera cannot be brought back: the supervisor starts a new picam then.
 pub const CAMERA_LOST: u8 = 5;
-/// The environment variable that switches /debug/panic and /debug/stall on, for tests.
+/// The environment variable that switches /debug/panic, /debug/stall and /debug/hang on, for tests.
 const FAULTS_VARIABLE: &str = "PICAM_TEST_FAULTS";
 
 /// Why picam did not start, or not go on. `main` turns each into its exit code.

@@ -19,6 +19,7 @@ pub(super) enum Command {
     },
     Rate(f64),
     Stall(Duration),
+    Hang,
     Stop,
 }
 
@@ -78,8 +79,13 @@ impl Remote {
         Ok(*requested)
     }
 
-    /// Requests `set` instead of all that was requested before.
+    /// Requests `set` instead of all that was requested before. What the camera cannot do is only said: the
+    /// configuration was accepted without knowing the camera.
     pub fn replace(&self, set: Set) {
+        let limits = self.limits();
+        if let Err(error) = limits.check(&limits.applicable(&set)) {
+            log::warn!("controls: {error}; the camera takes the nearest");
+        }
         let mut requested = lock(&self.requested);
         *requested = set;
         // Under the lock, so that the camera is told in the same order.
@@ -117,6 +123,11 @@ impl Remote {
     /// Lets the source seem to deliver nothing for `span`, as a camera that hangs would.
     pub fn stall(&self, span: Duration) {
         self.send(Command::Stall(span));
+    }
+
+    /// Lets the capture thread hang for ever, as in a driver.
+    pub fn hang(&self) {
+        self.send(Command::Hang);
     }
 
     /// Ends the capture thread.

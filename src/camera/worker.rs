@@ -15,8 +15,10 @@ use std::time::Duration;
 
 /// How long the thread waits for a frame before it looks at its commands again; a stop takes no longer.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// Between two attempts to open a camera.
+/// Between two attempts to open a camera that fails.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
+/// Between two looks for a camera that is not there; each makes libcamera search all devices.
+const LOOK_PAUSE: Duration = Duration::from_secs(2);
 
 /// What the worker needs of the machine; the tests script it.
 pub(super) trait World {
@@ -177,7 +179,7 @@ impl<W: World> Worker<W> {
                         Next::Stop => break Ended::Stopped,
                     }
                 }
-                State::Absent => match self.idle(REOPEN_PAUSE, &mut ladder) {
+                State::Absent => match self.idle(LOOK_PAUSE, &mut ladder) {
                     Next::Continue => self.look(&mut ladder),
                     Next::Stop => break Ended::Stopped,
                 },
@@ -265,6 +267,12 @@ impl<W: World> Worker<W> {
                 warn!("camera: seems to deliver nothing for {span:?}, as asked");
                 self.stalled = Some(self.world.now().after(span));
                 Noted::Nothing
+            }
+            Command::Hang => {
+                warn!("camera: hangs, as asked");
+                loop {
+                    std::thread::park();
+                }
             }
             Command::Apply { requested, news } => {
                 self.requested = requested;

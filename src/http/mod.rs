@@ -46,7 +46,7 @@ pub struct Context {
     pub started: Instant,
     /// picam stops: streams end with their last boundary.
     pub stopping: AtomicBool,
-    /// Whether /debug/panic and /debug/stall exist, which tests use.
+    /// Whether /debug/panic, /debug/stall and /debug/hang exist, which tests use.
     pub faults: bool,
 }
 
@@ -125,6 +125,7 @@ enum Endpoint {
     Health,
     DebugPanic,
     DebugStall,
+    DebugHang,
 }
 
 fn endpoint(request: &Request, faults: bool) -> Option<Endpoint> {
@@ -142,6 +143,7 @@ fn endpoint(request: &Request, faults: bool) -> Option<Endpoint> {
         "/healthz" => Some(Endpoint::Health),
         "/debug/panic" if faults => Some(Endpoint::DebugPanic),
         "/debug/stall" if faults => Some(Endpoint::DebugStall),
+        "/debug/hang" if faults => Some(Endpoint::DebugHang),
         _ => None,
     }
 }
@@ -167,6 +169,10 @@ fn answer(context: &Context, request: &Request, client: &mut Client) -> io::Resu
             Some(Endpoint::Health) => status::health(context),
             Some(Endpoint::DebugPanic) => panic!("as asked by /debug/panic"),
             Some(Endpoint::DebugStall) => stall(context, request),
+            Some(Endpoint::DebugHang) => {
+                context.remote.hang();
+                Reply::line("200 OK", "ok")
+            }
             None => Reply::line(
                 "404 Not Found",
                 "nothing here; there are /stream /jpg /set /status /metrics /healthz",
@@ -234,6 +240,7 @@ mod tests {
             "/stream/",
             "/STREAM",
             "/debug/panic",
+            "/debug/hang",
             "",
         ] {
             assert!(at(path).is_none(), "{path}");

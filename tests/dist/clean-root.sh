@@ -3,8 +3,8 @@
 # mmdebstrap, takes it for the image that the Dockerfile starts from, and builds the Dockerfile with buildah, which
 # needs no Docker engine. Then compares the image's environment with what cross/setup wrote in it.
 #
-#   tests/dist/clean-root.sh [FOLDER]     as root; FOLDER keeps root and images (default: a new one below /tmp,
-#                                         removed at the end); takes 10 to 25 minutes on two cores
+#   tests/dist/clean-root.sh [FOLDER]     as root; takes about 15 minutes on two cores. FOLDER keeps root and images
+#                                         for another run (default: a new one below /tmp, removed at the end)
 #
 # PICAM_SOURCES is copied into the build context, as a user would do with cross/sources. The machine's apt
 # sources and certificate authorities are given to the root, for machines behind a mirror or a proxy.
@@ -31,27 +31,29 @@ suite=bookworm
 image=docker.io/library/debian:bookworm-slim
 begin=$(date +%s)
 
-say "a Debian root"
-mirror=$(debian_mirror "^$suite\$")
-security=$(debian_mirror "$suite-security\$")
-# Proxies, and whether old package lists are accepted.
-apt-config dump | grep -E '^Acquire::(http|https|Check-Date|Check-Valid-Until)' >"$folder/apt.conf" || true
-mmdebstrap --quiet --variant=minbase --include=ca-certificates --aptopt="$folder/apt.conf" \
-    --customize-hook='copy-in /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs' \
-    "$suite" "$folder/root.tar" "deb $mirror $suite main" "deb $security $suite-security main"
-say "root ready after $(($(date +%s) - begin)) s"
-
 buildah_() { buildah --root "$folder/storage" --runroot "$folder/run" --storage-driver vfs "$@"; }
-container=$(buildah_ from scratch)
-buildah_ add --quiet "$container" "$folder/root.tar" / >/dev/null
-buildah_ commit --quiet "$container" "$image" >/dev/null
-buildah_ rm "$container" >/dev/null
+if ! buildah_ inspect --type image "$image" >/dev/null 2>&1; then
+    say "a Debian root"
+    mirror=$(debian_mirror "^$suite\$")
+    security=$(debian_mirror "$suite-security\$")
+    # Proxies, and whether old package lists are accepted.
+    apt-config dump | grep -E '^Acquire::(http|https|Check-Date|Check-Valid-Until)' >"$folder/apt.conf" || true
+    mmdebstrap --quiet --variant=minbase --include=ca-certificates --aptopt="$folder/apt.conf" \
+        --customize-hook='copy-in /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs' \
+        "$suite" "$folder/root.tar" "deb $mirror $suite main" "deb $security $suite-security main"
+    say "root ready after $(($(date +%s) - begin)) s"
+    container=$(buildah_ from scratch)
+    buildah_ add --quiet "$container" "$folder/root.tar" / >/dev/null
+    buildah_ commit --quiet "$container" "$image" >/dev/null
+    buildah_ rm "$container" >/dev/null
+fi
 
 context=$folder/context
 rm -rf "$context"
 cp -a "$project/cross" "$context"
 if [ -n "${PICAM_SOURCES:-}" ]; then
-    cp -a "$PICAM_SOURCES" "$context/sources"
+    mkdir -p "$context/sources"
+    cp -a "$PICAM_SOURCES/." "$context/sources"
 fi
 # pip has certificates of its own; it takes the machine's where this says so.
 buildah_ bud --isolation chroot --pull-never --format docker --env PIP_CERT=/etc/ssl/certs/ca-certificates.crt \

@@ -1,15 +1,15 @@
 //! What of libcamera is inside this executable.
 
-/// The lines that `picam --version` prints of libcamera: its version, and the pipelines that are linked in.
+/// The lines that `picam --version` prints of libcamera: the pipelines that are linked in, and its version.
 pub fn versions() -> String {
     format!(
-        "libcamera {}\npipelines: {}\n",
+        "pipelines: {}\nlibcamera {}\n",
+        pipelines().unwrap_or_else(|| "unknown".to_owned()),
         libcamera::version::runtime_version(),
-        pipelines().unwrap_or_else(|| "unknown".to_owned())
     )
 }
 
-/// The names of the linked pipeline handlers, sorted. `None` if the build had no internal headers of libcamera to
+/// The names of the linked pipeline handlers. `None` if the build had no internal headers of libcamera to
 /// ask with.
 #[cfg(picam_pipelines)]
 fn pipelines() -> Option<String> {
@@ -19,10 +19,7 @@ fn pipelines() -> Option<String> {
     }
     // SAFETY: the function returns a C string that is never freed.
     let names = unsafe { std::ffi::CStr::from_ptr(picam_pipelines()) };
-    let names = names.to_string_lossy().into_owned();
-    let mut names: Vec<_> = names.split_whitespace().collect();
-    names.sort_unstable();
-    Some(names.join(" "))
+    Some(names.to_string_lossy().trim_end().to_owned())
 }
 
 #[cfg(not(picam_pipelines))]
