@@ -107,6 +107,13 @@ build_libcamera() {
 complete_prefix() {
     part=$prefix.part
     cp "$sysroot/usr/lib/$triplet/libyaml.a" "$sysroot/usr/lib/$triplet/libyuv.a" "$part/usr/lib/"
+    if [ -n "$libpisp" ]; then
+        # libpisp asks the dynamic section whether it is installed. A static executable that is not position
+        # independent has none: let it find an empty one.
+        printf '#include <link.h>\n__attribute__((weak)) ElfW(Dyn) _DYNAMIC[1];\n' |
+            "$triplet-gcc" -O2 -x c -c -o "$work/no_dynamic_section.o" -
+        "$triplet-ar" rD "$part/usr/lib/libpisp.a" "$work/no_dynamic_section.o"
+    fi
     # meson's own names the libraries where the build found them.
     rm -r "$part/usr/lib/pkgconfig"
     mkdir "$part/usr/lib/pkgconfig"

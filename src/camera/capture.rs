@@ -66,7 +66,7 @@ impl Capture {
             .spawn(move || {
                 affinity::pin_this_thread(affinity::Role::Capture, &job.cores);
                 let mut world = Machine;
-                let camera = match world.open(&job.config, &job.requested) {
+                let camera = match world.open(&job.config, &job.requested, 0) {
                     Ok(camera) => Some(camera),
                     Err(error @ CameraError::Absent { .. }) => {
                         warn!("camera: {error}; waiting for it");

@@ -135,17 +135,19 @@ impl CameraError {
     }
 }
 
-/// Opens the configured source and gives it its start values.
+/// Opens the configured source and gives it its start values. A source that numbers its frames itself, perhaps in
+/// the picture, goes on after the number `last`.
 ///
 /// # Errors
 /// The source is not there or not usable.
 pub fn open(
     config: &CameraConfig,
     requested: &controls::Set,
+    last: u64,
 ) -> Result<Box<dyn Camera>, CameraError> {
     let mut camera: Box<dyn Camera> = match &config.source {
-        Source::Pattern => Box::new(pattern::Pattern::new(config)),
-        Source::Replay(path) => Box::new(replay::Replay::open(path, config)?),
+        Source::Pattern => Box::new(pattern::Pattern::new(config, last)),
+        Source::Replay(path) => Box::new(replay::Replay::open(path, config, last)?),
         // Starts with what is requested, before its first frame.
         #[cfg(feature = "libcamera")]
         Source::Libcamera => return Ok(Box::new(libcamera::Libcamera::open(config, requested)?)),
@@ -181,11 +183,12 @@ struct Beat {
 }
 
 impl Beat {
-    fn new(rate: f64) -> Self {
+    /// The first beat has the number after `last`.
+    fn new(rate: f64, last: u64) -> Self {
         Self {
             interval: Duration::from_secs_f64(1.0 / rate),
             due: Instant::now(),
-            sequence: 0,
+            sequence: last,
         }
     }
 
@@ -216,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_beat_counts_what_it_missed() {
-        let mut beat = Beat::new(1000.0);
+        let mut beat = Beat::new(1000.0, 0);
         assert_eq!(beat.wait(Duration::from_secs(1)), Some(1));
         beat.due -= Duration::from_millis(10);
         assert!(beat.wait(Duration::ZERO) >= Some(11));

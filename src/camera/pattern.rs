@@ -30,10 +30,10 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    pub(super) fn new(config: &CameraConfig) -> Self {
+    pub(super) fn new(config: &CameraConfig, last: u64) -> Self {
         let background = background(config.width as usize, config.height as usize);
         Self {
-            beat: Beat::new(config.rate),
+            beat: Beat::new(config.rate, last),
             pool: Pool::new(background.clone()),
             background,
             requested: String::new(),
@@ -115,7 +115,7 @@ mod tests {
             rate: 100.0,
             ..CameraConfig::default()
         };
-        let mut pattern = Pattern::new(&config);
+        let mut pattern = Pattern::new(&config, 0);
         let mut next = || {
             let frame = pattern.next_frame(Duration::from_secs(5)).unwrap().unwrap();
             Picture::copied(frame.width, frame.height, frame.planes.as_ref())

@@ -24,10 +24,10 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    pub(super) fn open(path: &Path, config: &CameraConfig) -> Result<Self, CameraError> {
+    pub(super) fn open(path: &Path, config: &CameraConfig, last: u64) -> Result<Self, CameraError> {
         let size = (config.width as usize, config.height as usize);
         Ok(Self {
-            beat: Beat::new(config.rate),
+            beat: Beat::new(config.rate, last),
             media: Media::open(path, size)?,
             pool: Pool::new(Picture::filled(size.0, size.1, [0, 128, 128])),
             stamp: config.stamp,

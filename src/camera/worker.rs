@@ -28,6 +28,7 @@ pub(super) trait World {
         &mut self,
         config: &CameraConfig,
         requested: &controls::Set,
+        last: u64,
     ) -> Result<Box<dyn Camera>, CameraError>;
 
     /// Waits for a command, at most `span`.
@@ -50,8 +51,9 @@ impl World for Machine {
         &mut self,
         config: &CameraConfig,
         requested: &controls::Set,
+        last: u64,
     ) -> Result<Box<dyn Camera>, CameraError> {
-        open(config, requested)
+        open(config, requested, last)
     }
 
     fn wait(
@@ -67,24 +69,30 @@ impl World for Machine {
 #[derive(Default)]
 pub(super) struct Numbers {
     newest: u64,
-    source: Option<u64>,
+    /// What is added to the source's numbers; unknown until its first frame.
+    offset: Option<u64>,
 }
 
 impl Numbers {
     /// The number for the source's frame `sequence`, and how many frames were lost before it.
     fn next(&mut self, sequence: u64) -> (u64, u64) {
-        let step = match self.source {
-            Some(last) if sequence > last => sequence - last,
-            _ => 1,
+        let expected = self.newest + 1;
+        let continued = self.offset.map(|offset| sequence + offset);
+        let (number, lost) = match continued.filter(|number| *number >= expected) {
+            Some(number) => (number, number - expected),
+            None => {
+                // A source that goes on keeps its numbers: they may be in the picture, too.
+                self.offset = Some(expected.saturating_sub(sequence));
+                (expected.max(sequence), 0)
+            }
         };
-        self.source = Some(sequence);
-        self.newest += step;
-        (self.newest, step - 1)
+        self.newest = number;
+        (number, lost)
     }
 
-    /// The source counts anew.
+    /// The source may count anew.
     fn restart(&mut self) {
-        self.source = None;
+        self.offset = None;
     }
 }
 
@@ -334,7 +342,9 @@ impl<W: World> Worker<W> {
 
     fn open(&mut self) -> Result<Box<dyn Camera>, CameraError> {
         self.pulse.beat(Phase::Opening, self.world.now());
-        let camera = self.world.open(&self.config, &self.requested)?;
+        let camera = self
+            .world
+            .open(&self.config, &self.requested, self.numbers.newest)?;
         self.learn(camera.as_ref());
         Ok(camera)
     }

@@ -214,6 +214,7 @@ impl World for ScriptedWorld {
         &mut self,
         _: &CameraConfig,
         requested: &controls::Set,
+        _: u64,
     ) -> Result<Box<dyn Camera>, CameraError> {
         self.0.pass(200 * MILLISECOND);
         let acts = self.0.play("open", &self.0.opens)?;

@@ -176,3 +176,22 @@ fn a_value_out_of_the_cameras_range_changes_nothing() {
     );
     assert!(stage.remote.requested().is_empty());
 }
+
+#[test]
+fn numbers_go_on_and_are_kept_where_the_source_goes_on_itself() {
+    let mut numbers = Numbers::default();
+    assert_eq!([0, 1, 4].map(|n| numbers.next(n)), [(1, 0), (2, 0), (5, 2)]);
+    numbers.restart();
+    assert_eq!(
+        [0, 1].map(|n| numbers.next(n)),
+        [(6, 0), (7, 0)],
+        "counts anew"
+    );
+    numbers.restart();
+    assert_eq!(
+        [10, 12].map(|n| numbers.next(n)),
+        [(10, 0), (12, 1)],
+        "goes on"
+    );
+    assert_eq!(numbers.next(3), (13, 0), "never back");
+}
