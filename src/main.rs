@@ -17,6 +17,7 @@ use picam::app;
 use picam::args::{self, Action};
 use picam::config::Layers;
 use picam::system::instance::InstanceError;
+use picam::system::tryboot;
 
 const FAILED: u8 = 1;
 const REFUSED: u8 = 2;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     };
     match args.action {
         Action::Help => print(args::HELP),
+        Action::Tryboot => fail(FAILED, tryboot::restart()),
         Action::Version => print(concat!("picam ", env!("CARGO_PKG_VERSION"), "\n")),
         action => with_config(action, args.layers),
     }

@@ -2,3 +2,4 @@
 
 pub mod affinity;
 pub mod instance;
+pub mod tryboot;
