@@ -8,7 +8,7 @@ PICAM_VERSION = 0.1.0
 PICAM_SITE = $(call qstrip,$(BR2_PACKAGE_PICAM_SITE))
 PICAM_SOURCE = picam-$(PICAM_VERSION)-aarch64.tar.xz
 PICAM_LICENSE = MIT, LGPL-2.1+ (libcamera), BSD-2-Clause (libpisp, tuning files)
-PICAM_LICENSE_FILES = LICENSE
+PICAM_LICENSE_FILES = share/doc/picam/LICENSE
 # A static executable is installed, nothing is compiled.
 PICAM_ADD_TOOLCHAIN_DEPENDENCY = NO
 # What is laid over the root file system, for this image and the Yocto one.
@@ -18,7 +18,7 @@ PICAM_OVERLAY = $(BR2_EXTERNAL_PICAM_PATH)/../rootfs-overlay
 define PICAM_INSTALL_TARGET_CMDS
 	$(INSTALL) -D -m 0755 $(@D)/bin/picam $(TARGET_DIR)/usr/bin/picam
 	mkdir -p $(TARGET_DIR)/usr/share
-	cp -a $(@D)/share/. $(TARGET_DIR)/usr/share/
+	cp -r $(@D)/share/. $(TARGET_DIR)/usr/share/
 	$(INSTALL) -D -m 0644 $(PICAM_OVERLAY)/etc/picam/picam.toml \
 		$(TARGET_DIR)/etc/picam/picam.toml
 endef
@@ -36,8 +36,8 @@ endef
 
 ifeq ($(BR2_PACKAGE_PICAM_HAWKBIT),y)
 define PICAM_INSTALL_HAWKBIT
-	$(INSTALL) -D -m 0755 $(PICAM_PKGDIR)/S85hawkbit \
-		$(TARGET_DIR)/etc/init.d/S85hawkbit
+	$(INSTALL) -D -m 0755 $(PICAM_PKGDIR)/S85rauc-hawkbit-updater \
+		$(TARGET_DIR)/etc/init.d/S85rauc-hawkbit-updater
 endef
 PICAM_POST_INSTALL_TARGET_HOOKS += PICAM_INSTALL_HAWKBIT
 endif
