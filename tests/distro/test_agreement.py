@@ -4,8 +4,22 @@ import re
 
 import pytest
 from tree import (
-    BOARDS, BUILDROOT_TREE, COMMON, LAYER, MACHINES, OVERLAY, PARTITIONS, ROOT,
-    assignments, board, genimage_partitions, oe_recipes, rauc_slots, sections, version, wks_partitions,
+    BOARDS,
+    BUILDROOT_TREE,
+    COMMON,
+    LAYER,
+    MACHINES,
+    OVERLAY,
+    PARTITIONS,
+    ROOT,
+    assignments,
+    board,
+    genimage_partitions,
+    oe_recipes,
+    rauc_slots,
+    sections,
+    version,
+    wks_partitions,
 )
 
 
@@ -34,8 +48,15 @@ def test_partitions_hold_the_same_and_are_as_large():
     wks = wks_partitions()
     assert [size for *_, size in card] == [size for *_, size in wks]
     assert [image for *_, image, _ in card] == [
-        "autoboot.vfat", "boot.vfat", "boot.vfat", "rootfs.squashfs", "rootfs.squashfs", "data.ext4",
+        "autoboot.vfat",
+        "boot.vfat",
+        "boot.vfat",
+        "rootfs.squashfs",
+        "rootfs.squashfs",
+        "data.ext4",
     ]
+    # wic gives an MBR partition its type by --system-id; --part-type is for GPT, and an error here.
+    assert "--part-type" not in (LAYER / "files/wic/picam-sdcard.wks.in").read_text()
     sources = [source for _, source, _ in wks]
     assert sources[:3] == ["picam-autoboot.vfat", "picam-boot.vfat", "picam-boot.vfat"]
     assert sources[3] == sources[4] and sources[3].endswith(".squashfs-zst") and sources[5] is None
@@ -55,7 +76,8 @@ def test_boot_partition_picks_command_line_root_and_slot():
     assert picked == {"boot_partition=2": "cmdline=cmdline-a.txt", "boot_partition=3": "cmdline=cmdline-b.txt"}
     # Letter, root partition and slot: the same list in Buildroot's script and in the recipe.
     for text in (
-        (COMMON / "post-image.sh").read_text(), (LAYER / f"recipes-bsp/picam-boot/picam-boot_{version()}.bb").read_text(),
+        (COMMON / "post-image.sh").read_text(),
+        (LAYER / f"recipes-bsp/picam-boot/picam-boot_{version()}.bb").read_text(),
     ):
         assert " a:5:A b:6:B" in text
     for placeholder in ("root=@DISK@@ROOT@", "rauc.slot=@SLOT@", "console=@CONSOLE@"):
@@ -91,7 +113,9 @@ def test_boards_are_described_alike(machine):
 
 def test_every_board_has_its_own_bundles():
     assert len({board(name)["COMPATIBLE"] for name in BOARDS}) == len(BOARDS)
-    assert {path.name.removeprefix("picam_").removesuffix("_defconfig") for path in BUILDROOT_TREE.glob("configs/*")} == set(BOARDS)
+    assert {
+        path.name.removeprefix("picam_").removesuffix("_defconfig") for path in BUILDROOT_TREE.glob("configs/*")
+    } == set(BOARDS)
 
 
 def test_bundles_fill_the_slots_of_system_conf(machine):
@@ -113,9 +137,13 @@ def test_defconfig_names_files_that_exist(name):
 
 def test_defconfigs_differ_only_in_the_board():
     settings = {name: assignments(BUILDROOT_TREE / f"configs/picam_{name}_defconfig") for name in BOARDS}
-    hardware = re.compile(r"BR2_(aarch64|cortex|ARM_|LINUX|GLOBAL_PATCH|SYSTEM_DHCP|ROOTFS_POST_SCRIPT_ARGS|PACKAGE_(RPI|BRCM|WPA|WIRELESS))")
+    hardware = re.compile(
+        r"BR2_(aarch64|cortex|ARM_|LINUX|GLOBAL_PATCH|SYSTEM_DHCP|ROOTFS_POST_SCRIPT_ARGS|"
+        r"PACKAGE_(RPI|BRCM|WPA|WIRELESS))"
+    )
     common = {
-        name: {key: value for key, value in values.items() if not hardware.match(key)} for name, values in settings.items()
+        name: {key: value for key, value in values.items() if not hardware.match(key)}
+        for name, values in settings.items()
     }
     assert all(values == common["rpi4_64"] for values in common.values())
     for name in MACHINES:

@@ -43,7 +43,9 @@ def genimage_partitions():
     result = []
     for number, (name, body) in zip(numbers, found):
         image = re.search(r'image = "(.*)"', body)[1]
-        size = re.search(r"size = (\w+)", body) or re.search(rf"image {re.escape(image)} \{{.*?\bsize = (\w+)", text, re.S)
+        size = re.search(r"size = (\w+)", body) or re.search(
+            rf"image {re.escape(image)} \{{.*?\bsize = (\w+)", text, re.S
+        )
         result.append((number, name.replace("_", "-"), image, size[1]))
     return result
 
@@ -84,7 +86,9 @@ def sections(path):
 def oe_recipes(machine, work="/work"):
     """Recipe → variables and tasks for a machine, parsed by bitbake; fails with what is wrong."""
     run = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("oe_parse.py")), machine, str(work)], capture_output=True, text=True
+        [sys.executable, str(Path(__file__).with_name("oe_parse.py")), machine, str(work)],
+        capture_output=True,
+        text=True,
     )
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
