@@ -1,7 +1,7 @@
 //! Starts the parts in order, waits for signals, stops the parts in reverse.
 
 use crate::camera::{Capture, CaptureError, Remote};
-use crate::config::{Config, Layers};
+use crate::config::{Config, Layers, Limits};
 use crate::http::{self, Context, Guard, Listener};
 use crate::hub::Hub;
 use crate::jpeg::{self, Feed};
@@ -52,13 +52,20 @@ pub enum Error {
 /// Runs picam with `config`, which was loaded from `layers`, until SIGTERM or SIGINT. SIGHUP loads the layers again.
 ///
 /// # Errors
-/// Something it needs at the start is not there; nothing is left running then.
+/// Something it needs at the start is not there. End the process then: threads may have been started.
 pub fn run(layers: &Layers, config: Config) -> Result<(), Error> {
     affinity::check(&config.cpu)?;
-    // From the first moment on, so that a signal during the start is not lost.
+    // While it starts, nothing needs to be ended well, and a source may hang while it is opened.
+    let starting = Arc::new(AtomicBool::new(true));
+    for signal in [SIGTERM, SIGINT] {
+        let outcome =
+            signal_hook::flag::register_conditional_shutdown(signal, 0, Arc::clone(&starting));
+        outcome.map_err(system("cannot listen to signals"))?;
+    }
     let mut signals =
         Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(system("cannot listen to signals"))?;
     let parts = Parts::start(config)?;
+    starting.store(false, Ordering::SeqCst);
     for signal in signals.forever() {
         match signal {
             SIGHUP => parts.reload(layers),
@@ -81,11 +88,11 @@ struct Parts {
 impl Parts {
     fn start(config: Config) -> Result<Self, Error> {
         let instance = Instance::claim(config.server.listen)?;
-        allow_descriptors(config.limits.connections_hard);
+        let limits = within_descriptors(config.limits.clone());
         let metrics = Arc::new(Metrics::new());
         let hub = Arc::new(Hub::new());
         let feed = Arc::new(Feed::new(config.camera.rate, config.jpeg.quality));
-        let guard = Arc::new(Guard::new(config.limits.clone(), Arc::clone(&metrics)));
+        let guard = Arc::new(Guard::new(limits, Arc::clone(&metrics)));
 
         let (capture, remote) = start_capture(&config, &feed, &metrics)?;
         let size = (config.camera.width as usize, config.camera.height as usize);
@@ -151,16 +158,15 @@ impl Parts {
         config.controls = new.controls;
         log::set_max_level(config.log.level);
         context.feed.set_quality(config.jpeg.quality);
-        context.guard.set_limits(config.limits.clone());
+        context
+            .guard
+            .set_limits(within_descriptors(config.limits.clone()));
         if config.camera.rate != old.camera.rate {
             context.feed.set_rate(config.camera.rate);
             context.remote.set_rate(config.camera.rate);
         }
         if config.controls != old.controls {
             context.remote.replace(config.controls); // the file wins over what /set asked for
-        }
-        if config.limits.connections_hard != old.limits.connections_hard {
-            allow_descriptors(config.limits.connections_hard);
         }
         *context
             .config
@@ -238,19 +244,28 @@ fn start_http(context: &Arc<Context>, instance: &Instance) -> io::Result<Listene
         .unwrap_or_else(|_| Err(io::Error::other("its thread panicked")))
 }
 
-/// Raises the limit on open descriptors to what `connections` need: two each, a stream has a copy of its own.
-fn allow_descriptors(connections: usize) {
-    let needed = 2 * connections as u64 + OTHER_DESCRIPTORS;
-    let result = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| match soft < needed {
-        true if hard < needed => Err(nix::Error::EPERM),
-        true => setrlimit(Resource::RLIMIT_NOFILE, needed, hard),
-        false => Ok(()),
-    });
-    if result.is_err() {
+/// Raises the limit on open descriptors to what `limits.connections_hard` needs: two each, a stream has a copy of
+/// its own. Where the system does not allow that, the limit is lowered to what it allows: without a free descriptor
+/// the accept would spin.
+fn within_descriptors(mut limits: Limits) -> Limits {
+    let needed = 2 * limits.connections_hard as u64 + OTHER_DESCRIPTORS;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return limits;
+    };
+    let raised = soft.max(needed.min(hard));
+    if setrlimit(Resource::RLIMIT_NOFILE, raised, hard).is_err() || raised < needed {
+        let others = OTHER_DESCRIPTORS.min(raised / 2);
+        let possible = usize::try_from((raised - others) / 2).unwrap_or(usize::MAX);
         warn!(
-            "limits.connections_hard = {connections} needs {needed} open files, more than the system allows (ulimit -n)"
+            "limits.connections_hard = {} needs {needed} open files, the system allows {raised} (ulimit -n): \
+             it is {possible} for now",
+            limits.connections_hard
         );
+        limits.connections_hard = possible.max(2);
+        limits.connections = limits.connections.min(limits.connections_hard - 1);
+        limits.streams = limits.streams.min(limits.connections);
     }
+    limits
 }
 
 fn system(what: &'static str) -> impl Fn(io::Error) -> Error {

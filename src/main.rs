@@ -67,11 +67,20 @@ fn exit_code(error: &app::Error) -> u8 {
 fn start_logging(level: LevelFilter) {
     env_logger::Builder::new()
         .filter_level(LevelFilter::Trace)
-        // They log each connection and each request that cannot be parsed; picam counts those.
+        // They log each connection; picam counts what matters of them.
         .filter_module("may", LevelFilter::Off)
         .filter_module("may_minihttp", LevelFilter::Off)
         .init();
     log::set_max_level(level);
+    // One line, and no backtrace: a coroutine's stack is small, and an appliance has no debugger.
+    std::panic::set_hook(Box::new(|panic| {
+        log::error!("{}", panic.to_string().replace('\n', " "));
+        // A request's handler is caught. Without any other thread picam would be there and not work: the supervisor
+        // starts it anew. (Threads of our own have names, the scheduler's have none.)
+        if std::thread::current().name().is_some() {
+            std::process::exit(FAILED.into());
+        }
+    }));
 }
 
 /// Prints on standard output. A reader that closes the pipe early has what it wants.

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Why a connection was refused or cut; the label of `picam_http_refused_total`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Refusal {
-    /// The limit that was reached, by its key in the TOML file, or `malformed`.
+    /// The limit that was reached, by its key in the TOML file; `malformed`, or `stopping`.
     pub reason: &'static str,
 }
 

@@ -112,11 +112,12 @@ impl Remote {
 
     /// Requests `set` instead of all that was requested before.
     pub fn replace(&self, set: controls::Set) {
-        *self
+        let mut requested = self
             .requested
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = set;
-        self.send(Command::Apply(set));
+            .unwrap_or_else(PoisonError::into_inner);
+        *requested = set;
+        self.send(Command::Apply(set)); // under the lock, so that the camera is told in the same order
     }
 
     /// What is requested now.

@@ -111,6 +111,7 @@ impl Beat {
 
     fn set_rate(&mut self, rate: f64) {
         self.interval = Duration::from_secs_f64(1.0 / rate);
+        self.due = self.due.min(Instant::now() + self.interval);
     }
 
     /// Waits for the next beat, at most `patience`, and returns its number, or `None` if it is still to come.

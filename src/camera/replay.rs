@@ -73,19 +73,8 @@ impl Camera for Replay {
 
 /// What is replayed, as pictures of the configured size.
 enum Media {
-    Stills {
-        stills: Vec<(PathBuf, Option<Picture>)>,
-        next: usize,
-        cached: usize,
-        uncached: Picture,
-        size: (usize, usize),
-    },
-    Video {
-        path: PathBuf,
-        decoder: y4m::Decoder<BufReader<File>>,
-        chroma: Chroma,
-        current: Picture,
-    },
+    Stills(Stills),
+    Video(Box<Video>),
 }
 
 impl Media {
@@ -96,111 +85,127 @@ impl Media {
                 .iter()
                 .any(|known| ending.eq_ignore_ascii_case(known))
         };
-        let mut media = if path.is_dir() {
+        if is(path, &["y4m"]) {
+            return Ok(Self::Video(Box::new(Video::open(path, size)?)));
+        }
+        let mut stills = Vec::new();
+        if path.is_dir() {
             let entries = path.read_dir().map_err(|error| unreadable(path, error))?;
-            let mut stills: Vec<_> = entries
-                .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-                .filter(|path| is(path, &["jpg", "jpeg"]))
-                .collect();
+            let files = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+            stills.extend(files.filter(|path| is(path, &["jpg", "jpeg"])));
             stills.sort();
-            Self::stills(stills, size)
-        } else if is(path, &["y4m"]) {
-            let (decoder, chroma) = open_y4m(path)?;
-            Self::Video {
-                path: path.to_owned(),
-                decoder,
-                chroma,
-                current: Picture::filled(size.0, size.1, [0, 128, 128]),
-            }
         } else if path.is_file() {
-            Self::stills(vec![path.to_owned()], size)
-        } else {
-            Self::stills(Vec::new(), size)
-        };
-        if matches!(&media, Self::Stills { stills, .. } if stills.is_empty()) {
+            stills.push(path.to_owned());
+        }
+        if stills.is_empty() {
             return Err(CameraError::NothingToReplay {
                 path: path.to_owned(),
             });
         }
-        media.next()?; // What cannot be decoded is refused at the start, with the file's name.
-        media.rewind()?;
-        Ok(media)
+        Ok(Self::Stills(Stills::open(stills, size)?))
     }
 
-    fn stills(paths: Vec<PathBuf>, size: (usize, usize)) -> Self {
-        Self::Stills {
-            stills: paths.into_iter().map(|path| (path, None)).collect(),
+    fn next(&mut self) -> Result<&Picture, CameraError> {
+        match self {
+            Self::Stills(stills) => stills.next(),
+            Self::Video(video) => video.next(),
+        }
+    }
+}
+
+/// JPEG files, one after the other.
+struct Stills {
+    /// With what was decoded of them, up to CACHE_BYTES in all.
+    files: Vec<(PathBuf, Option<Picture>)>,
+    next: usize,
+    cached: usize,
+    uncached: Picture,
+}
+
+impl Stills {
+    fn open(files: Vec<PathBuf>, (width, height): (usize, usize)) -> Result<Self, CameraError> {
+        let mut stills = Self {
+            files: files.into_iter().map(|path| (path, None)).collect(),
             next: 0,
             cached: 0,
-            uncached: Picture::filled(size.0, size.1, [0, 128, 128]),
-            size,
+            uncached: Picture::filled(width, height, [0, 128, 128]),
+        };
+        stills.next()?; // What cannot be decoded is refused at the start, with the file's name.
+        stills.next = 0;
+        Ok(stills)
+    }
+
+    fn next(&mut self) -> Result<&Picture, CameraError> {
+        let count = self.files.len();
+        let (path, still) = &mut self.files[self.next];
+        self.next = (self.next + 1) % count;
+        if still.is_none() {
+            let size = (self.uncached.width(), self.uncached.height());
+            let picture = decode_jpeg(path, size)?;
+            let bytes = size.0 * size.1 * 3 / 2;
+            if self.cached + bytes > CACHE_BYTES {
+                self.uncached = picture;
+            } else {
+                self.cached += bytes;
+                *still = Some(picture);
+            }
         }
+        Ok(still.as_ref().unwrap_or(&self.uncached))
+    }
+}
+
+/// A Y4M file.
+struct Video {
+    path: PathBuf,
+    decoder: y4m::Decoder<BufReader<File>>,
+    chroma: Chroma,
+    /// The last frame that was read; `None` at the beginning.
+    current: Option<Picture>,
+    size: (usize, usize),
+}
+
+impl Video {
+    fn open(path: &Path, size: (usize, usize)) -> Result<Self, CameraError> {
+        let (decoder, chroma) = open_y4m(path)?;
+        let mut video = Self {
+            path: path.to_owned(),
+            decoder,
+            chroma,
+            current: None,
+            size,
+        };
+        video.next()?; // What cannot be decoded is refused at the start.
+        video.rewind()?;
+        Ok(video)
     }
 
     fn rewind(&mut self) -> Result<(), CameraError> {
-        match self {
-            Self::Stills { next, .. } => *next = 0,
-            Self::Video { path, decoder, .. } => (*decoder, _) = open_y4m(path)?,
-        }
+        (self.decoder, self.chroma) = open_y4m(&self.path)?;
+        self.current = None;
         Ok(())
     }
 
     fn next(&mut self) -> Result<&Picture, CameraError> {
-        if let Self::Video {
-            decoder,
-            chroma,
-            current,
-            ..
-        } = self
-        {
-            let (width, height) = (decoder.get_width(), decoder.get_height());
-            match decoder.read_frame() {
-                Ok(frame) => {
-                    let (columns, rows) = chroma.size(width, height);
-                    let planes = [
-                        (frame.get_y_plane(), width, height),
-                        (frame.get_u_plane(), columns, rows),
-                        (frame.get_v_plane(), columns, rows),
-                    ];
-                    fit(&planes, current);
-                }
-                Err(y4m::Error::EOF) => {
-                    self.rewind()?;
-                    return self.next();
-                }
-                Err(error) => {
-                    let Self::Video { path, .. } = self else {
-                        unreachable!("it is a video")
-                    };
-                    return Err(unreadable(path, error));
-                }
+        let (width, height) = (self.decoder.get_width(), self.decoder.get_height());
+        let frame = match self.decoder.read_frame() {
+            Ok(frame) => frame,
+            Err(y4m::Error::EOF) if self.current.is_some() => {
+                self.rewind()?;
+                return self.next();
             }
-        }
-        match self {
-            Self::Video { current, .. } => Ok(current),
-            Self::Stills {
-                stills,
-                next,
-                cached,
-                uncached,
-                size,
-            } => {
-                let index = *next;
-                *next = (index + 1) % stills.len();
-                let (path, still) = &mut stills[index];
-                if still.is_none() {
-                    let picture = decode_jpeg(path, *size)?;
-                    let bytes = size.0 * size.1 * 3 / 2;
-                    if *cached + bytes > CACHE_BYTES {
-                        *uncached = picture;
-                        return Ok(uncached);
-                    }
-                    *cached += bytes;
-                    *still = Some(picture);
-                }
-                Ok(still.as_ref().unwrap_or(uncached))
-            }
-        }
+            Err(y4m::Error::EOF) => return Err(unreadable(&self.path, "no whole frame in it")),
+            Err(error) => return Err(unreadable(&self.path, error)),
+        };
+        let (columns, rows) = self.chroma.size(width, height);
+        let planes = [
+            (frame.get_y_plane(), width, height),
+            (frame.get_u_plane(), columns, rows),
+            (frame.get_v_plane(), columns, rows),
+        ];
+        let blank = || Picture::filled(self.size.0, self.size.1, [0, 128, 128]);
+        let current = self.current.get_or_insert_with(blank);
+        fit(&planes, current);
+        Ok(current)
     }
 }
 

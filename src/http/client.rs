@@ -8,8 +8,10 @@ use may::net::TcpStream;
 use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+/// Alarms are not set further ahead; a wait may return early anyway.
+const LONGEST_ALARM: Duration = Duration::from_secs(1);
 /// What a client that was answered may still send; it is thrown away.
 const LINGER_BYTES: usize = 1 << 20;
 
@@ -96,7 +98,9 @@ impl Client {
         waiter.set_idle(true);
         if !ready() {
             if let Some(until) = until {
-                self.guard.alarm(until, &waiter);
+                // A wait ends early more often than not, and its alarm stays until it is due.
+                self.guard
+                    .alarm(until.min(Instant::now() + LONGEST_ALARM), &waiter);
             }
             self.waiting()?.wait_io();
         }
@@ -117,7 +121,7 @@ impl Client {
 
     /// Ends the response, and waits for the client to end its side: a close with bytes unread would reset the
     /// connection, and the client might lose the response's end.
-    pub fn linger(mut self) {
+    pub fn linger(&mut self) {
         self.guard.enter(self.fd, Phase::Linger);
         tcp::shutdown(self.fd, libc::SHUT_WR);
         if let Ok(stream) = self.waiting() {

@@ -17,8 +17,10 @@ use std::time::Duration;
 /// Between two looks at a connection of which nothing else will tell, and from a transmission's end to the first
 /// probe (a client that waits has read by then); an eighth of the frame interval where that is less.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// Between two probes. The receiver may hold back its answer for 40 ms (Linux, delayed ACK).
+/// Between two probes; the receiver may hold back its answer for 40 ms (Linux, delayed ACK). An eighth of the time
+/// for which the frame lies unread where that is more, up to the longest.
 const PROBE_INTERVAL: Duration = Duration::from_millis(30);
+const LONGEST_PROBE_INTERVAL: Duration = Duration::from_millis(500);
 /// The window may be this much smaller than the largest, or an eighth of the frame where that is less, when all is
 /// read. Not more: an unread frame can show as a third of its size (the receiver counts its bookkeeping too).
 const UNREAD_TOLERANCE: u32 = 32 << 10;
@@ -26,12 +28,14 @@ const UNREAD_TOLERANCE: u32 = 32 << 10;
 const READ_MARGIN: Duration = Duration::from_millis(50);
 /// Reading intervals that are remembered; the shortest of them counts.
 const REMEMBERED_READS: usize = 4;
+/// A read is not foreseen further ahead than this: who reads that rarely may as well read more often soon.
+const LONGEST_HOLD: Duration = Duration::from_secs(2);
 /// Shorter waits for the client's window than this are normal while a frame is transmitted.
 const WINDOW_LIMITED: Duration = Duration::from_millis(20);
-/// After this time without a sign of reading, the largest window seen is not believed any more (the client's
-/// system may have made it smaller). Doubles each time up to the longest.
-const FIRST_PATIENCE: Duration = Duration::from_secs(5);
-const LONGEST_PATIENCE: Duration = Duration::from_secs(80);
+/// After this time without a sign of reading, or twice the client's longest reading interval, the largest window seen
+/// is not believed any more: the client's system may have made it smaller. OpenCV gives a stream up after 30 s.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(25);
 
 /// What is to be done next for the client.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,7 +52,6 @@ pub enum Step {
 pub struct Freshness {
     /// The largest window the client announced: its receive buffer when nothing lies unread.
     largest_window: u32,
-    patience: Duration,
     state: State,
     /// The moment at which the client was last seen to have read everything.
     last_read: Option<Timestamp>,
@@ -77,7 +80,6 @@ impl Freshness {
     pub fn new(from: Timestamp) -> Self {
         Self {
             largest_window: 0,
-            patience: FIRST_PATIENCE,
             state: State::Read(from),
             last_read: None,
             intervals: Vec::with_capacity(REMEMBERED_READS),
@@ -121,14 +123,17 @@ impl Freshness {
             let hungry = sent.probes <= 1 && waited_for_window < WINDOW_LIMITED;
             return self.all_read(now, hungry, interval);
         }
-        if now.since(transmitted) > self.patience {
-            self.patience = (self.patience * 2).min(LONGEST_PATIENCE);
+        let lying = now.since(transmitted);
+        let longest = self.intervals.iter().max().copied().unwrap_or_default();
+        if lying > (2 * longest).clamp(PATIENCE, LONGEST_PATIENCE) {
             self.largest_window = window;
-            return self.all_read(now, false, interval);
+            self.last_read = None; // this was no read
+            return self.send_from(now.before(interval / 4), now);
         }
+        let probe_interval = (lying / 8).clamp(PROBE_INTERVAL, LONGEST_PROBE_INTERVAL);
         let (due, silent) = match sent.probes {
             0 => (transmitted.after(look_again), false), // right behind the frame: its ACK is not awaited
-            _ => (sent.probed.after(PROBE_INTERVAL), info.in_flight),
+            _ => (sent.probed.after(probe_interval), info.in_flight),
         };
         if silent || now < due {
             return Step::Wait(due.max(now.after(look_again)));
@@ -151,6 +156,10 @@ impl Freshness {
             self.intervals.extend(since_last);
             now.after(self.hold(interval)).before(interval / 4)
         };
+        self.send_from(from, now)
+    }
+
+    fn send_from(&mut self, from: Timestamp, now: Timestamp) -> Step {
         self.state = State::Read(from);
         if now < from {
             Step::Wait(from)
@@ -163,9 +172,9 @@ impl Freshness {
     /// read and as young as it can be.
     fn hold(&self, interval: Duration) -> Duration {
         match self.intervals.iter().min() {
-            Some(shortest) if self.intervals.len() > 1 => {
-                shortest.saturating_sub(interval + READ_MARGIN)
-            }
+            Some(shortest) if self.intervals.len() > 1 => shortest
+                .saturating_sub(interval + READ_MARGIN)
+                .min(LONGEST_HOLD),
             _ => Duration::ZERO,
         }
     }

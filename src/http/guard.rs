@@ -114,6 +114,7 @@ impl Guard {
     /// Lets the calling coroutine, the one that accepts, wait while there are `connections_hard` connections.
     /// Without that, may's accept would spin once the process had no free descriptor.
     pub fn wait_for_room(&self) {
+        let mut counted = false;
         loop {
             let most = self.limits().connections_hard;
             {
@@ -123,7 +124,9 @@ impl Guard {
                 }
                 state.parked = Some(coroutine::current());
             }
-            self.metrics.refuse("connections_hard");
+            if !std::mem::replace(&mut counted, true) {
+                self.metrics.refuse("connections_hard");
+            }
             coroutine::park();
         }
     }
@@ -258,10 +261,16 @@ impl Guard {
                 }
                 Phase::Request => over_in_request(fd, spent, &limits),
                 Phase::Write => {
-                    let most = Duration::from_secs_f64(limits.write_seconds);
                     let late = stopping
                         .is_some_and(|since| now.saturating_duration_since(since) > LAST_WRITE);
-                    (spent > most || late).then(|| ("write_seconds", "", String::new()))
+                    let over = spent > Duration::from_secs_f64(limits.write_seconds);
+                    (over || late).then(|| {
+                        (
+                            if late { "stopping" } else { "write_seconds" },
+                            "",
+                            String::new(),
+                        )
+                    })
                 }
                 Phase::Linger => {
                     (spent > LINGER || stopping.is_some()).then(|| ("", "", String::new()))

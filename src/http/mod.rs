@@ -76,7 +76,7 @@ struct Request {
     method: String,
     path: String,
     query: String,
-    /// The value of Content-Length, if it is not a number.
+    /// The value of Content-Length, if it is not a number of bytes.
     bad_length: Option<String>,
 }
 
@@ -95,7 +95,7 @@ impl Request {
             .filter(|header| header.name.eq_ignore_ascii_case("content-length"));
         let bad_length = lengths
             .map(|header| String::from_utf8_lossy(header.value).trim().to_owned())
-            .find(|value| value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()));
+            .find(|value| value.starts_with('+') || value.parse::<u64>().is_err());
         Self {
             method: request.method().to_owned(),
             path: path.to_owned(),
@@ -155,7 +155,7 @@ fn answer(context: &Context, request: &Request, client: &mut Client) -> io::Resu
     } else if let Some(length) = &request.bad_length {
         Reply::line(
             "400 Bad Request",
-            &format!("Content-Length is {length:?}; a number is accepted"),
+            &format!("Content-Length is {length:?}; a number of bytes is accepted"),
         )
     } else {
         match endpoint(request, context.faults) {

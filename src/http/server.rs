@@ -11,9 +11,12 @@ use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// Threads that run the clients' coroutines. Frames are written without a copy: two are enough for hundreds.
-const WORKERS: usize = 2;
+/// Threads that run the clients' coroutines. With more than one, a coroutine that was just put to wait can be woken and
+/// run to its end by another worker while may still reads its stack (`RawIoBlock::subscribe`). One is enough:
+/// frames go from memory to the kernel, and the network is slower than that.
+const WORKERS: usize = 1;
 /// Words of stack for each coroutine. A panic with its backtrace takes 25 KiB; untouched pages cost nothing.
 const STACK_WORDS: usize = 0x2000;
 /// Stacks that are kept for the next connection.
@@ -26,8 +29,13 @@ const REQUEST_HEADERS: usize = 16;
 const RECEIVE_BUFFER: i32 = 4 << 10;
 /// Bytes that may wait in the kernel beyond what is in flight: they are the past that a slow client sees.
 const UNSENT_BYTES: i32 = 96 << 10;
-/// A peer that acknowledges nothing for this long is gone.
-const PEER_TIMEOUT_MILLISECONDS: i32 = 15_000;
+/// A peer that acknowledges nothing for this long is gone; somewhat longer than a frame's write may take.
+const PEER_TIMEOUT: Duration = Duration::from_secs(15);
+const PEER_TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
+/// A silent peer is asked whether it is still there after this many seconds, and this many more times at that
+/// interval: a stream may have nothing to send for long (`?fps=0.01`).
+const KEEPALIVE_SECONDS: i32 = 30;
+const KEEPALIVE_PROBES: i32 = 3;
 /// A connection is accepted when its request has come, or after this.
 const DEFER_ACCEPT_SECONDS: i32 = 1;
 
@@ -79,19 +87,26 @@ impl HttpServiceFactory for Acceptor {
         let fd = id as RawFd; // may_minihttp's id is the socket's descriptor
         let context = Arc::clone(&self.context);
         context.guard.wait_for_room();
+        let limits = context.guard.limits();
+        let write_time = Duration::from_secs_f64(limits.write_seconds);
+        let peer_timeout = PEER_TIMEOUT.max(write_time + PEER_TIMEOUT_MARGIN);
         for (level, option, value) in [
             (libc::IPPROTO_TCP, libc::TCP_NODELAY, 1),
             (libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, UNSENT_BYTES),
             (
                 libc::IPPROTO_TCP,
                 libc::TCP_USER_TIMEOUT,
-                PEER_TIMEOUT_MILLISECONDS,
+                peer_timeout.as_millis() as i32,
             ),
+            (libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1),
+            (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, KEEPALIVE_SECONDS),
+            (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, KEEPALIVE_SECONDS),
+            (libc::IPPROTO_TCP, libc::TCP_KEEPCNT, KEEPALIVE_PROBES),
             (libc::SOL_SOCKET, libc::SO_RCVBUF, RECEIVE_BUFFER),
         ] {
             tcp::set_option(fd, level, option, value);
         }
-        let most = context.guard.limits().connections;
+        let most = limits.connections;
         let full = context.guard.connections() >= most;
         context.guard.add(fd);
         if full {
@@ -112,13 +127,23 @@ impl HttpServiceFactory for Acceptor {
     }
 }
 
-/// Whether the request that waits on `fd` has more headers than may_minihttp parses. It will not say so itself.
+/// Whether may_minihttp, if it cannot parse the request that waits on `fd`, will have found too many headers: it does
+/// not say. A request whose header has not come whole is taken for one of that kind if it begins as a request does.
 fn has_too_many_headers(fd: RawFd) -> bool {
     let mut start = vec![0; 16 << 10];
     let length = tcp::peek(fd, &mut start);
-    let lines = start[..length].split(|&byte| byte == b'\n');
-    let header = lines.take_while(|line| !line.is_empty() && line != b"\r");
-    header.count() > 1 + REQUEST_HEADERS
+    let mut lines = start[..length].split(|&byte| byte == b'\n');
+    let request_line = lines.next().unwrap_or_default().trim_ascii_end();
+    if !request_line.ends_with(b"HTTP/1.1") && !request_line.ends_with(b"HTTP/1.0") {
+        return false;
+    }
+    let mut headers = lines.map(<[u8]>::trim_ascii_end);
+    headers
+        .position(<[u8]>::is_empty)
+        .is_none_or(|count| count > REQUEST_HEADERS)
+        || !start[..length]
+            .windows(3)
+            .any(|end| end == b"\n\r\n" || end.ends_with(b"\n\n"))
 }
 
 /// One connection, from its accept to just before its close.
@@ -140,10 +165,10 @@ impl HttpService for Connection {
         let request = Request::new(&request);
         let mut client = Client::new(self.fd, Arc::clone(&self.context.guard));
         let answered = catch_unwind(AssertUnwindSafe(|| {
-            answer(&self.context, &request, &mut client)
+            answer(&self.context, &request, &mut client).map(|()| client.linger())
         }));
         match answered {
-            Ok(Ok(())) => client.linger(),
+            Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 debug!("{} {}: {error}", request.method, request.path);
                 tcp::shutdown(self.fd, libc::SHUT_RDWR);
@@ -151,16 +176,12 @@ impl HttpService for Connection {
             Err(_) => {
                 self.context.metrics.panics.inc();
                 error!("{} {}: the handler panicked", request.method, request.path);
-                if client.answered {
-                    tcp::shutdown(self.fd, libc::SHUT_RDWR);
-                } else {
-                    let sorry = reply::plain(
-                        "500 Internal Server Error",
-                        "picam failed to answer this; see its log",
-                    );
+                if !client.answered {
+                    let sorry = "picam failed to answer this; see its log";
+                    let sorry = reply::plain("500 Internal Server Error", sorry);
                     tcp::send_now(self.fd, sorry.as_bytes());
-                    client.linger();
                 }
+                tcp::shutdown(self.fd, libc::SHUT_WR);
             }
         }
         Ok(())
@@ -179,7 +200,7 @@ impl Drop for Connection {
         let last_words = match self.too_many_headers {
             true => reply::plain(
                 "431 Request Header Fields Too Large",
-                "more than 16 request headers; a proxy can remove some, see the README",
+                "more than 16 request headers, or a malformed one; a proxy can remove some, see the README",
             ),
             false => reply::plain(
                 "400 Bad Request",

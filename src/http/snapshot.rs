@@ -40,7 +40,9 @@ pub(super) fn reply(
     let give_up = Instant::now() + context.feed.stall_time() + 2 * interval + ENCODE_TIME;
     let mut jpeg = found();
     if jpeg.is_none() {
-        let _wanted = context.feed.want();
+        let _wanted = context
+            .feed
+            .want(if fresh { asked } else { asked.before(interval) });
         let waiter = client.waiter()?;
         let _place = context.hub.subscribe(waiter);
         while jpeg.is_none()
@@ -48,7 +50,7 @@ pub(super) fn reply(
             && Instant::now() < give_up
             && !context.is_stopping()
         {
-            client.wait(Some(give_up), || found().is_some())?;
+            client.wait(Some(give_up), || found().is_some() || context.is_stopping())?;
             jpeg = found();
         }
     }
@@ -56,10 +58,10 @@ pub(super) fn reply(
         Some(jpeg) => Reply::jpeg(jpeg.data.clone())
             .with("X-Timestamp", &jpeg.timestamp)
             .with("X-Frame", &jpeg.sequence.to_string()),
-        None => {
-            let silence = context.feed.silence().as_secs_f64();
-            let line = format!("no signal: no frame from the camera for {silence:.1} s");
-            Reply::line("503 Service Unavailable", &line)
-        }
+        None if context.feed.is_lost() => super::status::no_signal(context),
+        None => Reply::line(
+            "503 Service Unavailable",
+            "no picture in time; picam is stopping or overloaded",
+        ),
     })
 }

@@ -65,11 +65,15 @@ pub(super) fn metrics(context: &Context) -> Reply {
 }
 
 pub(super) fn health(context: &Context) -> Reply {
-    if context.feed.is_lost() {
-        let silence = context.feed.silence().as_secs_f64();
-        let line = format!("no signal: no frame from the camera for {silence:.1} s");
-        Reply::line("503 Service Unavailable", &line)
-    } else {
-        Reply::line("200 OK", "ok")
+    match context.feed.is_lost() {
+        true => no_signal(context),
+        false => Reply::line("200 OK", "ok"),
     }
+}
+
+/// What is answered instead of a picture, or of good health, while the camera delivers nothing.
+pub(super) fn no_signal(context: &Context) -> Reply {
+    let silence = context.feed.silence().as_secs_f64();
+    let line = format!("no signal: no frame from the camera for {silence:.1} s");
+    Reply::line("503 Service Unavailable", &line)
 }

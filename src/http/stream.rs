@@ -24,6 +24,9 @@ const PROBE: &str = "\r\n";
 /// A "no signal" picture older than this is not shown to a client that comes.
 const NO_SIGNAL_AGE: Duration = Duration::from_secs(1);
 
+/// The least rate a client may ask for, frames a second.
+const LEAST_FPS: f64 = 0.001;
+
 pub(super) fn serve(
     context: &Context,
     request: &Request,
@@ -32,9 +35,9 @@ pub(super) fn serve(
 ) -> io::Result<()> {
     let fps = match request.parameter("fps").map(str::parse::<f64>) {
         None => None,
-        Some(Ok(fps)) if fps.is_finite() && fps > 0.0 => Some(fps),
+        Some(Ok(fps)) if fps >= LEAST_FPS && fps.is_finite() => Some(fps),
         Some(_) => {
-            let reply = Reply::line("400 Bad Request", "fps: a number above 0 is accepted");
+            let reply = Reply::line("400 Bad Request", "fps: a number from 0.001 is accepted");
             return client.write(&[
                 reply.head().as_bytes(),
                 if head_only { &[] } else { reply.body() },
@@ -66,6 +69,7 @@ fn send_frames(context: &Context, client: &mut Client, fps: Option<f64>) -> io::
     let started = Timestamp::now();
     let mut freshness = Freshness::new(started.before(context.feed.interval()));
     let mut pace = Pace::new(fps);
+    let no_signal_from = started.before(NO_SIGNAL_AGE);
     let mut last = 0;
     // Held only while a frame would be sent as soon as there is one: otherwise nothing need be encoded for this client.
     let mut wanted = None;
@@ -75,6 +79,7 @@ fn send_frames(context: &Context, client: &mut Client, fps: Option<f64>) -> io::
         let info = client.info()?;
         let newest = context.hub.newest();
         let seen = newest.as_ref().map(|jpeg| jpeg.number);
+        let mut from = now;
         let until = match freshness.step(now, &info, interval) {
             Step::Probe => {
                 client.write(&[PROBE.as_bytes()])?;
@@ -84,11 +89,15 @@ fn send_frames(context: &Context, client: &mut Client, fps: Option<f64>) -> io::
             Step::Wait(at) => Some(at),
             Step::Send(earliest) => {
                 let earliest = earliest.max(pace.earliest(interval));
-                let fits = |jpeg: &Arc<Jpeg>| match jpeg.live {
-                    true => jpeg.arrived >= earliest,
-                    false => jpeg.arrived >= started.before(NO_SIGNAL_AGE),
+                let fits = |jpeg: &Arc<Jpeg>| {
+                    let from = if jpeg.live {
+                        earliest
+                    } else {
+                        pace.earliest(interval).max(no_signal_from)
+                    };
+                    jpeg.number != last && jpeg.arrived >= from
                 };
-                if let Some(jpeg) = newest.filter(|jpeg| jpeg.number != last && fits(jpeg)) {
+                if let Some(jpeg) = newest.filter(fits) {
                     client.write(&[jpeg.part_head.as_bytes(), &jpeg.data, PART_END.as_bytes()])?;
                     last = jpeg.number;
                     pace.sent(jpeg.arrived);
@@ -99,11 +108,12 @@ fn send_frames(context: &Context, client: &mut Client, fps: Option<f64>) -> io::
                     wanted = None;
                     continue;
                 }
+                from = earliest;
                 (now < earliest).then_some(earliest)
             }
         };
         match until {
-            None if wanted.is_none() => wanted = Some(context.feed.want()),
+            None if wanted.is_none() => wanted = Some(context.feed.want(from)),
             None => {}
             Some(_) => wanted = None,
         }
@@ -121,7 +131,7 @@ impl<'a> Place<'a> {
     fn take(streams: &'a AtomicUsize, most: usize) -> Option<Self> {
         let more = |taken| (taken < most).then_some(taken + 1);
         let taken = streams.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        taken.is_ok().then_some(Self(streams))
+        taken.is_ok().then(|| Self(streams)) // lazily: a dropped place counts down
     }
 }
 
@@ -140,9 +150,7 @@ struct Pace {
 impl Pace {
     fn new(fps: Option<f64>) -> Self {
         Self {
-            // A rate below one frame in ten thousand years is no rate, but no error either.
-            interval: fps
-                .map(|fps| Duration::try_from_secs_f64(1.0 / fps).unwrap_or(Duration::MAX)),
+            interval: fps.map(|fps| Duration::from_secs_f64(1.0 / fps)),
             due: Timestamp::from_boot_nanoseconds(0),
         }
     }
@@ -198,6 +206,7 @@ mod tests {
             sent_in_10_s(3.0)
         );
         assert_eq!(sent_in_10_s(0.2), 2);
-        assert_eq!(sent_in_10_s(1e-300), 1);
+        assert_eq!(sent_in_10_s(LEAST_FPS), 1);
+        assert_eq!(sent_in_10_s(1e300), 80);
     }
 }

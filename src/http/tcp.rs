@@ -107,7 +107,10 @@ pub fn shutdown(fd: RawFd, how: libc::c_int) {
 /// A second descriptor for the same socket, as a coroutine's stream that may wait.
 ///
 /// # Errors
-/// There is no free descriptor, or the scheduler cannot watch it.
+/// There is no free descriptor.
+///
+/// # Panics
+/// The scheduler cannot watch it, for want of kernel memory.
 pub fn coroutine_stream(fd: RawFd) -> io::Result<may::net::TcpStream> {
     use std::os::fd::FromRawFd;
     // SAFETY: only integers are passed; the result is checked.

@@ -43,8 +43,8 @@ struct State {
     arrived: Timestamp,
     /// Since the camera has stalled: when the next "no signal" picture is due.
     lost: Option<Timestamp>,
-    /// Who is waiting for a JPEG: streams that will take the next one, and snapshots.
-    wanted: usize,
+    /// For each client that waits for a JPEG, streams and snapshots, the arrival of the oldest frame it takes.
+    wanted: Vec<Timestamp>,
     stopping: bool,
 }
 
@@ -72,7 +72,7 @@ impl Feed {
                 pending: false,
                 arrived: Timestamp::now(),
                 lost: None,
-                wanted: 0,
+                wanted: Vec::new(),
                 stopping: false,
             }),
             changed: Condvar::new(),
@@ -90,7 +90,7 @@ impl Feed {
             let silence = state.lost.take().map(|_| state.arrived.age());
             state.pending = true;
             state.arrived = Timestamp::now();
-            if state.wanted > 0 {
+            if !state.wanted.is_empty() {
                 self.changed.notify_one();
             }
             (state.newest.replace(frame), silence)
@@ -104,20 +104,23 @@ impl Feed {
         }
     }
 
-    /// One more client waits for a JPEG, until the returned value is dropped. What is newest and not encoded yet
-    /// is encoded at once.
-    pub fn want(&self) -> Wanted<'_> {
+    /// One more client waits for a JPEG of a frame that arrived at `from` or later, until the returned value is dropped.
+    /// If the newest frame is such a one and was not encoded, it is now.
+    pub fn want(&self, from: Timestamp) -> Wanted<'_> {
         let mut state = self.lock();
-        state.wanted += 1;
-        if state.wanted == 1 {
+        state.wanted.push(from);
+        if state.pending && state.arrived >= from {
             self.changed.notify_one();
         }
-        Wanted(self)
+        Wanted { feed: self, from }
     }
 
     /// Expects `rate` frames a second from now on.
     pub fn set_rate(&self, rate: f64) {
+        // The silence so far is no stall by the new measure.
+        self.lock().arrived = Timestamp::now();
         self.interval.store((1e9 / rate) as u64, Ordering::Relaxed);
+        self.changed.notify_one();
     }
 
     /// Encodes with `quality` (1 to 100) from now on.
@@ -158,7 +161,7 @@ impl Feed {
             if state.stopping {
                 return Work::Stop;
             }
-            if state.pending && state.wanted > 0 {
+            if state.pending && state.wanted.iter().any(|&from| from <= state.arrived) {
                 state.pending = false;
                 if let Some(frame) = state.newest.clone() {
                     let arrived = state.arrived;
@@ -172,7 +175,7 @@ impl Feed {
                 state.lost = Some(Timestamp::now().after(NO_SIGNAL_INTERVAL));
                 state.pending = false;
                 let last = state.newest.take();
-                let wanted = state.wanted > 0;
+                let wanted = !state.wanted.is_empty();
                 return Work::NoSignal { last, wanted };
             }
             state = match self.changed.wait_timeout(state, left) {
@@ -188,11 +191,17 @@ impl Feed {
 }
 
 /// A client's wish for a JPEG.
-pub struct Wanted<'a>(&'a Feed);
+pub struct Wanted<'a> {
+    feed: &'a Feed,
+    from: Timestamp,
+}
 
 impl Drop for Wanted<'_> {
     fn drop(&mut self) {
-        self.0.lock().wanted -= 1;
+        let mut state = self.feed.lock();
+        if let Some(index) = state.wanted.iter().position(|&from| from == self.from) {
+            state.wanted.swap_remove(index);
+        }
     }
 }
 
@@ -315,7 +324,7 @@ mod tests {
         let feed = Feed::new(8.0, 90);
         feed.put(frame(1));
         feed.put(frame(2));
-        let _wanted = feed.want();
+        let _wanted = feed.want(Timestamp::now().before(Duration::from_secs(1)));
         assert!(matches!(feed.next(), Work::Encode { frame, .. } if frame.sequence == 2));
         feed.stop();
         assert!(matches!(feed.next(), Work::Stop));
@@ -324,14 +333,15 @@ mod tests {
     #[test]
     fn nothing_is_encoded_while_nobody_wants_it() {
         let feed = Feed::new(100.0, 90);
-        drop(feed.want());
+        drop(feed.want(Timestamp::from_boot_nanoseconds(0)));
+        let _later = feed.want(Timestamp::now().after(Duration::from_secs(60)));
         feed.put(frame(1));
         // What comes next is the stall, a second later: the frame was not encoded.
         assert!(matches!(
             feed.next(),
             Work::NoSignal {
                 last: Some(_),
-                wanted: false
+                wanted: true
             }
         ));
         assert!(feed.is_lost());

@@ -55,7 +55,7 @@ impl Instance {
             address
         };
         // Two that start at the same moment both pass the probe: an abstract socket's name can be had once.
-        let lock = lock(address.port()).map_err(refused)?;
+        let lock = lock(address).map_err(refused)?;
         Ok(Self {
             address,
             _lock: lock,
@@ -95,7 +95,7 @@ fn local_address(socket: &OwnedFd) -> nix::Result<SocketAddr> {
     v4.or_else(v6).ok_or(nix::Error::EAFNOSUPPORT)
 }
 
-fn lock(port: u16) -> nix::Result<OwnedFd> {
+fn lock(address: SocketAddr) -> nix::Result<OwnedFd> {
     let lock = socket(
         AddressFamily::Unix,
         SockType::Datagram,
@@ -104,7 +104,7 @@ fn lock(port: u16) -> nix::Result<OwnedFd> {
     )?;
     bind(
         lock.as_raw_fd(),
-        &UnixAddr::new_abstract(format!("picam:{port}").as_bytes())?,
+        &UnixAddr::new_abstract(format!("picam {address}").as_bytes())?,
     )?;
     Ok(lock)
 }

@@ -1,0 +1,35 @@
+# picam. `make run` serves the test picture, `make test` runs every test; both install what is missing first.
+
+PYTHON := .venv/bin/python
+SHELL_SCRIPTS := .ci/run tests/setup.sh
+ARGS ?=
+
+.PHONY: help run test bench dist image test-image
+
+help:
+	@echo 'make run [ARGS=...]  build and start picam, on http://localhost:8000/stream'
+	@echo 'make test            install what the tests need, then run them all'
+	@echo 'make bench           print processor time, latency and memory figures'
+
+run:
+	@tests/setup.sh build
+	cargo run --release -- $(ARGS)
+
+test:
+	@tests/setup.sh test
+	cargo fmt --check
+	shellcheck $(SHELL_SCRIPTS)
+	$(PYTHON) tests/licences.py
+	cargo clippy --all-targets --locked -- -D warnings
+	cargo test --locked
+	cargo build --release --locked
+	$(PYTHON) -m pytest tests
+	@echo 'make test: formatting, shellcheck, licences, clippy, cargo test and pytest passed'
+
+bench:
+	@tests/setup.sh test
+	cargo build --release --locked
+	@$(PYTHON) tests/bench/bench.py
+
+dist image test-image:
+	@echo 'make $@ comes with a later release of picam' >&2; exit 1

@@ -1,0 +1,167 @@
+"""Limits on connections and on time: idle ones go, too many are refused or wait, none makes picam spin."""
+
+import contextlib
+import resource
+import select
+import selectors
+import time
+
+import pytest
+from support import raw
+from support.memory import bounded
+from support.swarm import Swarm
+
+
+@pytest.fixture(scope="module", autouse=True)
+def many_descriptors():
+    """This process needs a descriptor for each of its connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def wait_all_closed(socks, timeout):
+    """Reads until the server has closed every connection; number of those that it has not after `timeout` s."""
+    deadline = time.monotonic() + timeout
+    with selectors.DefaultSelector() as selector:
+        for sock in socks:
+            sock.setblocking(False)
+            selector.register(sock, selectors.EVENT_READ)
+        while selector.get_map() and (left := deadline - time.monotonic()) > 0:
+            for key, _ in selector.select(left):
+                try:
+                    ended = not key.fileobj.recv(4096)
+                except ConnectionResetError:
+                    ended = True
+                if ended:
+                    selector.unregister(key.fileobj)
+                    key.fileobj.close()
+        return len(selector.get_map())
+
+
+def close_all(socks):
+    for sock in socks:
+        sock.close()
+
+
+def assert_not_spinning(picam, seconds=1.0):
+    """The process uses next to no processor time while nothing happens for `seconds`."""
+    before = picam.cpu_seconds()
+    select.select([], [], [], seconds)  # the passing of time is what is measured
+    assert picam.cpu_seconds() - before < 0.3 * seconds
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET /jpg HTT"], ids=["silent", "half a request"])
+def test_one_thousand_idle_connections_are_gone_within_seven_seconds(start_picam, small_tables, beginning):
+    limits = {"limits": {"connections": 1100, "connections_hard": 1200}}
+    picam = start_picam({**small_tables, **limits})
+    with bounded(picam, 1000 * 32):
+        socks = [raw.connect(picam.port) for _ in range(1000)]
+        for sock in socks:
+            if beginning:
+                sock.sendall(beginning)
+        assert wait_all_closed(socks, 7.0) == 0
+    assert raw.exchange(picam.port, raw.get("/healthz")).status == 200
+
+
+def test_one_thousand_idle_connections_with_the_default_limits(start_picam, small_tables):
+    picam = start_picam(small_tables)
+    with bounded(picam, 320 * 32):
+        socks = [raw.connect(picam.port) for _ in range(1000)]
+        assert wait_all_closed(socks, 7.0) == 0
+    assert raw.exchange(picam.port, raw.get("/healthz")).status == 200
+
+
+def test_incomplete_request_is_answered_408(start_picam, small_tables):
+    picam = start_picam({**small_tables, "limits": {"request_seconds": 0.5}})
+    with raw.connect(picam.port) as sock:
+        start = time.monotonic()
+        sock.sendall(b"GET /jpg HTTP/1.1\r\nHost: x\r\n")
+        answer = raw.parse(*raw.read_to_end(sock, 5.0))
+    assert answer.status == 408
+    assert 0.4 < time.monotonic() - start < 2.0
+
+
+def test_request_that_trickles_is_cut_off(start_picam, small_tables):
+    picam = start_picam({**small_tables, "limits": {"request_seconds": 1.0}})
+    start = time.monotonic()
+    with raw.connect(picam.port) as sock:
+        sock.sendall(b"GET /jpg HTTP/1.1\r\nX: ")
+        while not select.select([sock], [], [], 0.1)[0]:
+            assert time.monotonic() - start < 4.0, "a byte now and then keeps the connection for ever"
+            sock.sendall(b"a")
+        assert raw.parse(*raw.read_to_end(sock, 2.0)).status == 408
+
+
+def test_soft_limit_is_answered_503(start_picam, small_tables):
+    picam = start_picam({**small_tables, "limits": {"connections": 4, "connections_hard": 40, "streams": 4}})
+    with contextlib.closing(Swarm()) as swarm:
+        served = swarm.add(picam.port, 4)
+        swarm.run(1)
+
+        def knock():
+            for _ in range(10):
+                answer = raw.exchange(picam.port, raw.get("/jpg"))
+                assert answer.status == 503
+                assert b"limits.connections" in answer.body and answer.body.count(b"\n") == 1
+
+        swarm.run(3, knock)
+        assert [(client.error, client.lost()) for client in served] == [(None, 0)] * 4, "the refused disturb the served"
+        served[0].sock.close()
+        deadline = time.monotonic() + 3
+        while raw.exchange(picam.port, raw.get("/jpg")).status != 200:
+            assert time.monotonic() < deadline, "the place of a client that left is not free"
+
+
+def test_stream_limit_is_answered_503_while_the_rest_is_served(start_picam, small_tables):
+    picam = start_picam({**small_tables, "limits": {"streams": 2}})
+    streams = [raw.Stream(picam.port) for _ in range(2)]
+    third = raw.exchange(picam.port, raw.get("/stream"))
+    assert third.status == 503
+    assert b"limits.streams" in third.body
+    assert raw.exchange(picam.port, raw.get("/jpg")).status == 200
+    streams[0].close()
+    picam.wait_status(lambda status: status["streams"] == 1, timeout=5.0)
+    with raw.Stream(picam.port) as again:
+        assert again.status == 200
+        again.next()
+    streams[1].close()
+
+
+def test_connections_over_the_hard_limit_wait_without_cost(start_picam, small_tables):
+    limits = {"connections": 10, "connections_hard": 12, "streams": 10, "request_seconds": 3.0}
+    picam = start_picam({**small_tables, "limits": limits})
+    others = picam.open_sockets()
+    with bounded(picam):
+        socks = [raw.connect(picam.port) for _ in range(100)]
+        most, deadline = 0, time.monotonic() + 1.5
+        before = picam.cpu_seconds()
+        while time.monotonic() < deadline:
+            most = max(most, picam.open_sockets() - others)
+        # One more than the limit: accepted, then parked. A stream's second descriptor is not in use here.
+        assert most <= 13
+        assert picam.cpu_seconds() - before < 0.5
+        close_all(socks)
+    assert raw.exchange(picam.port, raw.get("/healthz"), timeout=8.0).status == 200
+
+
+def test_too_few_descriptors_do_not_make_it_spin(start_picam, small_tables):
+    def scarce():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+    picam = start_picam(small_tables, preexec=scarce)
+    picam.wait_log("open files", 1.0)
+    socks = [raw.connect(picam.port) for _ in range(200)]
+    with raw.connect(picam.port) as one:
+        select.select([one], [], [], 1.5)  # past the moment until which idle connections are not even accepted
+        assert_not_spinning(picam)
+    close_all(socks)
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            if raw.exchange(picam.port, raw.get("/healthz"), timeout=2.0).status == 200:
+                break
+        except (AssertionError, OSError):
+            pass
+        assert time.monotonic() < deadline, "picam does not recover"

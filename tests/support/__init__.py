@@ -1,0 +1,1 @@
+"""What the tests share: the running picam, raw HTTP clients, peers, photographs and the stamp."""

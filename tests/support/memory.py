@@ -1,0 +1,45 @@
+"""Memory bounds around an attack."""
+
+import contextlib
+import threading
+
+from support import raw
+
+# What a test's ordinary noise costs: a coroutine's stack, the allocator's next arena page run.
+FLAT_KIB = 512
+
+
+def warm_up(picam, rounds=20, frames=2):
+    """Takes every lazily made buffer and stack into the baseline: a few ordinary requests, `frames` of a stream."""
+    for _ in range(rounds):
+        for path in ("/jpg", "/status", "/nothing"):
+            raw.exchange(picam.port, raw.get(path))
+    streams = [raw.Stream(picam.port) for _ in range(4)]
+    streams[0].take(frames)
+    for stream in streams:
+        stream.next()
+        stream.close()
+    picam.wait_status(lambda status: status["connections"] <= 1 and status["streams"] == 0)
+
+
+@contextlib.contextmanager
+def bounded(picam, kib=FLAT_KIB):
+    """The block must not make picam's resident memory grow by more than `kib` KiB at any of some 50 looks a second."""
+    warm_up(picam)
+    before = picam.rss_kib()
+    peak, done = [before], threading.Event()
+
+    def watch():
+        while not done.wait(0.02):
+            peak[0] = max(peak[0], picam.rss_kib())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+    grown = max(peak[0], picam.rss_kib()) - before
+    print(f"resident memory: {before} KiB before, at most {grown:+d} KiB")
+    assert grown <= kib, f"memory grew by {grown} KiB"
