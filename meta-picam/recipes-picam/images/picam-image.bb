@@ -19,8 +19,11 @@ IMAGE_INSTALL = "\
     picam-system \
     picam-wifi \
     rauc \
+    ${PICAM_DRIVERS} \
     ${PICAM_IMAGE_EXTRA_INSTALL} \
 "
+# The machine's kernel modules, the camera's among them, and Wi-Fi firmware; Bluetooth is off.
+PICAM_DRIVERS = "${@' '.join(p for p in (d.getVar('MACHINE_EXTRA_RRECOMMENDS') or '').split() if 'bluez' not in p)}"
 # For example "picam-hawkbit", see kas/hawkbit.yml.
 PICAM_IMAGE_EXTRA_INSTALL ?= ""
 
@@ -36,7 +39,7 @@ WKS_FILE_DEPENDS = "picam-boot"
 # Read by the update scripts. BUILD_TIME: the earliest time that the clock of a board without battery can show.
 picam_release() {
     printf 'VERSION=%s\nCOMPATIBLE=%s\nBUILD_TIME=%s\n' "${DISTRO_VERSION}" "${PICAM_COMPATIBLE}" \
-        "${SOURCE_DATE_EPOCH}" > ${IMAGE_ROOTFS}${sysconfdir}/picam-release
+        "${REPRODUCIBLE_TIMESTAMP_ROOTFS}" > ${IMAGE_ROOTFS}${sysconfdir}/picam-release
 }
 picam_release[doc] = "Writes /etc/picam-release"
 ROOTFS_POSTPROCESS_COMMAND += "picam_release"

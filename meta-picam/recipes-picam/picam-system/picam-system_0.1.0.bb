@@ -7,39 +7,35 @@ LIC_FILES_CHKSUM = "file://LICENSE;md5=2d8a761e6245e42a487c138cffc6b5d2"
 
 # rootfs-overlay/ and buildroot/board/common/ are shared with the Buildroot image, outside this layer.
 # nooelint: oelint.vars.fileextrapaths,oelint.vars.outofcontext
-FILESEXTRAPATHS:prepend := "${PICAM_TOP}:"
+FILESEXTRAPATHS:prepend := "${PICAM_TOP}:${PICAM_TOP}/rootfs-overlay:"
 
+# The rest of rootfs-overlay is for BusyBox's init, or part of another package here: picam, rauc-conf.
 SRC_URI = "\
     file://LICENSE \
-    file://rootfs-overlay \
+    file://etc/systemd/journald.conf.d/picam.conf \
+    file://etc/systemd/timesyncd.conf.d/picam.conf \
+    file://etc/udev/rules.d/60-picam.rules \
+    file://usr/bin/picam-update \
+    file://usr/lib/picam \
+    file://usr/lib/systemd/system/picam-data.service \
+    file://usr/lib/systemd/system/picam-guard.service \
+    file://usr/lib/systemd/system/picam-ssh.service \
+    file://usr/lib/systemd/system/picam-update.service \
+    file://usr/lib/systemd/system/picam-update.timer \
 "
 
 S = "${UNPACKDIR}"
 
 inherit allarch systemd
 
-# For BusyBox's init, or part of another package here: picam, rauc-conf, systemd-resolved.
-PICAM_OVERLAY_SKIP = "\
-    etc/init.d \
-    etc/inittab \
-    etc/mdev.conf \
-    etc/network \
-    etc/picam \
-    etc/rauc \
-    etc/resolv.conf \
-    usr/lib/systemd/system/picam.service \
-"
-
 SYSTEMD_SERVICE:${PN} = "picam-data.service picam-guard.service picam-update.timer picam-ssh.service"
 
 do_install() {
-    cp -R --no-dereference --preserve=mode,links ${S}/rootfs-overlay/. ${D}/
-    for name in ${PICAM_OVERLAY_SKIP}; do
-        rm -rf ${D}/$name
-    done
-    find ${D} -type d -empty -delete
-    # Mount points; the root file system is read-only.
     install -d ${D}/data ${D}/boot
+    cp -R --no-dereference --preserve=mode,links ${S}/etc ${S}/usr ${D}/
+    # The guard commits a new slot once picam serves fresh frames; RAUC's own service would at every boot.
+    install -d ${D}${sysconfdir}/systemd/system
+    ln -s /dev/null ${D}${sysconfdir}/systemd/system/rauc-mark-good.service
 }
 
 FILES:${PN} += "\
