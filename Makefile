@@ -4,11 +4,12 @@ PYTHON := .venv/bin/python
 SHELL_SCRIPTS := .ci/run tests/setup.sh
 ARGS ?=
 
-.PHONY: help run test bench dist image test-image
+.PHONY: help run test bench dist image test-image test-distro
 
 help:
 	@echo 'make run [ARGS=...]  build and start picam, on http://localhost:8000/stream'
 	@echo 'make test            install what the tests need, then run them all'
+	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
 	@echo 'make bench           print processor time, latency and memory figures'
 
 run:
@@ -30,6 +31,9 @@ bench:
 	@tests/setup.sh test
 	cargo build --release --locked
 	@$(PYTHON) tests/bench/bench.py
+
+test-distro:
+	@BUILDROOT='$(BUILDROOT)' OE_LAYERS='$(OE_LAYERS)' tests/distro/run
 
 dist image test-image:
 	@echo 'make $@ comes with a later release of picam' >&2; exit 1

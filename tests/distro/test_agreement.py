@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tree import (
+from distro.tree import (
     BOARDS,
     BUILDROOT_TREE,
     COMMON,

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tree import BOARDS, BUILDROOT_TREE, COMMON, ROOT, assignments, version
+from distro.tree import BOARDS, BUILDROOT_TREE, COMMON, ROOT, assignments, version
 
 
 class Output:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from tree import BUILDROOT_TREE, COMMON, MACHINES, OVERLAY, PARTITIONS, ROOT, board, oe_recipes, version
+from distro.tree import BUILDROOT_TREE, COMMON, MACHINES, OVERLAY, PARTITIONS, ROOT, board, oe_recipes, version
 
 MIB = 1 << 20
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tree import LAYER, MACHINES, oe_recipes
+from distro.tree import LAYER, MACHINES, oe_recipes
 
 # homepageping asks the network. There is no public address to name as HOMEPAGE or BUGTRACKER. Nothing here is built for
 # the build machine, which is what BBCLASSEXTEND is about.
