@@ -2,15 +2,19 @@
 
 PYTHON := .venv/bin/python
 SHELL_SCRIPTS := .ci/run tests/setup.sh
+SHELL_SCRIPTS += tests/image/setup.sh $(wildcard tests/image/guest/init tests/image/guest/S*) \
+	$(wildcard rootfs-overlay/etc/init.d/* rootfs-overlay/usr/bin/* rootfs-overlay/usr/lib/picam/*)
 ARGS ?=
 
-.PHONY: help run test bench dist image test-image test-distro
+.PHONY: help run test bench dist image test-image test-distro test-image-full
 
 help:
 	@echo 'make run [ARGS=...]  build and start picam, on http://localhost:8000/stream'
 	@echo 'make test            install what the tests need, then run them all'
 	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
 	@echo 'make bench           print processor time, latency and memory figures'
+	@echo 'make image           make a disk and a bundle for qemu in dist/image, from the tarball of make dist'
+	@echo 'make test-image      boot it, update it, cut its power; test-image-full does so more often'
 
 run:
 	@tests/setup.sh build
@@ -19,7 +23,7 @@ run:
 test:
 	@tests/setup.sh test
 	cargo fmt --check
-	shellcheck $(SHELL_SCRIPTS)
+	shellcheck -x $(SHELL_SCRIPTS)
 	$(PYTHON) tests/licences.py
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo test --locked
@@ -35,5 +39,14 @@ bench:
 test-distro:
 	@BUILDROOT='$(BUILDROOT)' OE_LAYERS='$(OE_LAYERS)' tests/distro/run
 
-dist image test-image:
+image:
+	@tests/image/setup.sh
+	@cd tests && python3 -m image.lab
+
+test-image test-image-full:
+	@tests/setup.sh test
+	@tests/image/setup.sh
+	PICAM_TEST_IMAGE=$(if $(filter %-full,$@),full,yes) $(PYTHON) -m pytest tests/image
+
+dist:
 	@echo 'make $@ comes with a later release of picam' >&2; exit 1
