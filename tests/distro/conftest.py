@@ -45,7 +45,7 @@ def layers():
 def tarball(tmp_path_factory):
     """picam-VERSION-aarch64.tar.xz as `make dist` left it, else one of the same shape with a script for picam."""
     name = f"picam-{version()}-aarch64"
-    made = ROOT / f"dist/{name}.tar.xz"
+    made = Path(os.environ.get("PICAM_DIST", ROOT / "dist")) / f"{name}.tar.xz"
     if made.exists():
         return made
     path = tmp_path_factory.mktemp("dist") / made.name
