@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,8 +68,11 @@ def bitbake(layers, tmp_path_factory, keys, tarball):
     )
     local = f'MACHINE ?= "{next(iter(MACHINES.values()))}"\nDISTRO = "picam-os"\n'
     local += 'BB_NO_NETWORK = "1"\nCONNECTIVITY_CHECK_URIS = ""\n'
-    if not kept:
-        local += f'PICAM_DIST_DIR = "{tarball.parent}"\nRAUC_KEYRING_FILE = "{keys["PICAM_RAUC_KEYRING"]}"\n'
+    # Copies with names that stay: a changed configuration would have everything parsed anew.
+    local += 'PICAM_DIST_DIR = "${TOPDIR}/dist"\nRAUC_KEYRING_FILE = "${TOPDIR}/keyring.pem"\n'
+    (build / "dist").mkdir(exist_ok=True)
+    shutil.copy(tarball, build / "dist")
+    shutil.copy(keys["PICAM_RAUC_KEYRING"], build)
     (build / "conf/local.conf").write_text(local)
     command = ["nice", "-n", "19"]
     if os.getuid() == 0:
