@@ -12,6 +12,8 @@ from pathlib import Path
 from .packages import Packages
 from .tools import GUEST, ROOT, ToolError, run
 
+# ELF's e_machine.
+ELF_AARCH64 = 183
 COMPATIBLE = "picam-qemu-aarch64"
 MODULES = ["loop", "dm_mod", "dm_verity", "nbd", "squashfs", "sha256_generic"]
 EXECUTABLES = [
@@ -27,22 +29,24 @@ LIBRARIES = "usr/lib/aarch64-linux-gnu"
 EXTRA_LIBRARIES = ["libnss_dns.so.2", "libnss_files.so.2", "libgcc_s.so.1"]
 
 
-def picam_executable(distribution):
-    """The bytes of the static aarch64 picam in `distribution`: make dist's tarball, or the executable itself."""
+def picam_files(distribution):
+    """{path below usr: bytes} of `distribution`: make dist's tarball, or a static aarch64 executable alone."""
     path = Path(distribution)
     if not path.exists():
         raise ToolError(f"{path} is missing: `make dist` makes it, PICAM_DIST=FILE names another tarball or executable")
-    data = path.read_bytes()
-    if not data.startswith(b"\x7fELF"):
+    if path.read_bytes()[:4] == b"\x7fELF":
+        files = {"bin/picam": path.read_bytes()}
+    else:
+        files = {}
         with tarfile.open(path) as tar:
-            members = [member for member in tar if member.isfile() and re.fullmatch(r"(.*/)?picam", member.name)]
-            if len(members) != 1:
-                raise ToolError(f"{path}: accepted is a tarball with one file named picam in it")
-            data = tar.extractfile(members[0]).read()
-    machine, interpreter = struct.unpack_from("<H", data, 18)[0], b"/lib/ld-linux-aarch64" in data[:4096]
-    if machine != 183 or interpreter:
-        raise ToolError(f"{path}: accepted is a static aarch64 picam")
-    return data
+            for member in tar:
+                match = re.fullmatch(r"(?:\./)?(?:[^/]+/)?(bin/picam|share/.*)", member.name)
+                if member.isfile() and match:
+                    files[match[1]] = tar.extractfile(member).read()
+    executable = files.get("bin/picam", b"")
+    if executable[18:20] != struct.pack("<H", ELF_AARCH64) or b"/lib/ld-linux-aarch64" in executable[:4096]:
+        raise ToolError(f"{path}: accepted is a static aarch64 picam, in a tarball as bin/picam")
+    return files
 
 
 def default_distribution():
@@ -96,7 +100,8 @@ class RootTree:
             (tree.folder / "var" / link).symlink_to("/run" if link == "run" else "/tmp")
         tree._add_programs(packages)
         shutil.copytree(ROOT / "rootfs-overlay", tree.folder, symlinks=True, dirs_exist_ok=True)
-        tree.write("usr/bin/picam", picam_executable(distribution), 0o755)
+        for name, content in picam_files(distribution).items():
+            tree.write(f"usr/{name}", content, 0o755 if name.startswith("bin/") else 0o644)
         for name in ("passwd", "shadow", "group"):
             shutil.copy(GUEST / name, tree.folder / "etc" / name)
         shutil.copy(GUEST / "S98shell", tree.folder / "etc/init.d/S98shell")
@@ -144,6 +149,7 @@ class RootTree:
 
     def write(self, name, content, mode=0o644):
         path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         path.chmod(mode)
