@@ -23,12 +23,12 @@ def does_not_start(tree):
 
 
 def serves_no_frames(tree):
-    """The real picam, whose camera stops delivering as soon as it has started; HTTP goes on."""
+    """The real picam, whose camera stops delivering, also after a restart; HTTP goes on."""
     script = (tree.folder / "usr/lib/picam/supervise").read_text()
     tree.write("usr/lib/picam/supervise", script.replace("set -u\n", "set -u\nexport PICAM_TEST_FAULTS=1\n", 1), 0o755)
     stall = (
         "#!/bin/sh\n[ $1 = start ] || exit 0\n"
-        "(until wget -q -O - 'http://127.0.0.1:8000/debug/stall?seconds=3600'; do sleep 0.1; done) >/dev/null 2>&1 &\n"
+        "while :; do wget -q -O - 'http://127.0.0.1:8000/debug/stall?seconds=60'; sleep 0.2; done >/dev/null 2>&1 &\n"
     )
     tree.write("etc/init.d/S61stall", stall, 0o755)
 
