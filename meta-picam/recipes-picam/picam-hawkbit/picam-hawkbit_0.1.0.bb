@@ -17,7 +17,7 @@ SRC_URI = "\
 
 S = "${UNPACKDIR}"
 
-inherit allarch systemd
+inherit systemd
 
 SYSTEMD_SERVICE:${PN} = "picam-hawkbit-restart.path"
 

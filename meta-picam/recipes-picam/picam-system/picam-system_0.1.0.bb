@@ -26,7 +26,7 @@ SRC_URI = "\
 
 S = "${UNPACKDIR}"
 
-inherit allarch systemd
+inherit systemd
 
 SYSTEMD_SERVICE:${PN} = "picam-data.service picam-guard.service picam-update.timer picam-ssh.service"
 

@@ -16,7 +16,7 @@ SRC_URI = "\
 
 S = "${UNPACKDIR}"
 
-inherit allarch systemd
+inherit systemd
 
 SYSTEMD_SERVICE:${PN} = "picam-wifi.service"
 
