@@ -2,17 +2,22 @@
 
 PYTHON := .venv/bin/python
 SHELL_SCRIPTS := .ci/run tests/setup.sh cross/setup cross/dist $(wildcard cross/parts/*.sh tests/dist/*.sh)
+SHELL_SCRIPTS += tests/image/setup.sh $(wildcard tests/image/guest/init tests/image/guest/S*) \
+	$(wildcard rootfs-overlay/etc/init.d/* rootfs-overlay/usr/bin/* rootfs-overlay/usr/lib/picam/*)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 ARGS ?=
 
-.PHONY: help run test bench dist test-dist image test-image
+.PHONY: help run test bench dist test-dist test-distro image test-image test-image-full
 
 help:
 	@echo 'make run [ARGS=...]  build and start picam, on http://localhost:8000/stream'
 	@echo 'make test            install what the tests need, then run them all'
+	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
 	@echo 'make bench           print processor time, latency and memory figures'
 	@echo 'make dist            make dist/picam-$(VERSION)-aarch64.tar.xz: one static executable with libcamera inside'
 	@echo 'make test-dist       make it, look into it, run it under qemu, and build it once more to compare'
+	@echo 'make image           make a disk and a bundle for qemu in dist/image, from the tarball of make dist'
+	@echo 'make test-image      boot it, update it, cut its power; test-image-full does so more often'
 
 run:
 	@tests/setup.sh build
@@ -42,5 +47,14 @@ test-dist: dist
 	@tests/dist/setup.sh
 	PICAM_DIST_ARCHIVE=dist/picam-$(VERSION)-aarch64.tar.xz $(PYTHON) -m pytest tests/dist
 
-image test-image:
-	@echo 'make $@ comes with a later release of picam' >&2; exit 1
+test-distro:
+	@BUILDROOT='$(BUILDROOT)' OE_LAYERS='$(OE_LAYERS)' tests/distro/run
+
+image:
+	@tests/image/setup.sh
+	@cd tests && python3 -m image.lab
+
+test-image test-image-full:
+	@tests/setup.sh test
+	@tests/image/setup.sh
+	PICAM_TEST_IMAGE=$(if $(filter %-full,$@),full,yes) $(PYTHON) -m pytest tests/image

@@ -199,6 +199,7 @@ impl Parts {
         config.jpeg = new.jpeg;
         config.camera.rate = new.camera.rate;
         config.limits = new.limits;
+        config.update = new.update; // picam-update's alone
         config.log = new.log;
         config.controls = new.controls;
         log::set_max_level(config.log.level);

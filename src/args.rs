@@ -12,7 +12,7 @@ pub const HELP: &str = "\
 picam: serves one camera to the local network as MJPEG over HTTP
 
 picam [--config FILE]... [--camera SOURCE] [--listen ADDR:PORT] [--check-config | --print-config]
-picam --version | --help
+picam --version | --help | --tryboot
 
   --config FILE       read this file instead of /etc/picam/picam.toml and /data/picam/picam.toml;
                       may be repeated, a later file wins over an earlier one, key by key
@@ -21,6 +21,8 @@ picam --version | --help
   --listen ADDR:PORT  where to listen, like 0.0.0.0:8000 or [::]:8000; wins over server.listen
   --check-config      say ok, or what is wrong with the configuration, and exit
   --print-config      print the effective configuration, commented, as a TOML file, and exit
+  --tryboot           restart this Raspberry Pi at once into its other boot slot, for one attempt;
+                      the appliance's update uses it when everything else has been stopped
   --version           print the version and exit
   --help              print this and exit
 
@@ -42,6 +44,8 @@ pub enum Action {
     CheckConfig,
     /// Print the effective configuration.
     PrintConfig,
+    /// Restart the machine into the other boot slot.
+    Tryboot,
     /// Print the version.
     Version,
     /// Print [`HELP`].
@@ -115,6 +119,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, Args
             }
             Long("check-config") => ("--check-config", Action::CheckConfig),
             Long("print-config") => ("--print-config", Action::PrintConfig),
+            Long("tryboot") => ("--tryboot", Action::Tryboot),
             Long("version") => ("--version", Action::Version),
             Long("help") => ("--help", Action::Help),
             other => return Err(other.unexpected().into()),

@@ -19,6 +19,7 @@ use picam::args::{self, Action};
 use picam::camera;
 use picam::config::Layers;
 use picam::system::instance::InstanceError;
+use picam::system::tryboot;
 use picam::system::watchdog;
 
 const FAILED: u8 = 1;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     };
     match args.action {
         Action::Help => print(args::HELP),
+        Action::Tryboot => fail(FAILED, tryboot::restart()),
         Action::Version => print(&format!(
             "picam {}\n{}",
             env!("CARGO_PKG_VERSION"),

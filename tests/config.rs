@@ -103,12 +103,12 @@ fn every_kind_of_bad_file_is_answered_by_one_line() {
         (
             "listen = '[::]:8000'",
             1,
-            "unknown section \"listen\": accepted is server, camera, jpeg, controls, cpu, limits, watchdog or log",
+            "unknown section \"listen\": accepted is server, camera, jpeg, controls, cpu, limits, watchdog, update or log",
         ),
         (
             "[jpeg]\n[jpg]\nquality = 90",
             2,
-            "unknown section \"jpg\": accepted is server, camera, jpeg, controls, cpu, limits, watchdog or log",
+            "unknown section \"jpg\": accepted is server, camera, jpeg, controls, cpu, limits, watchdog, update or log",
         ),
         (
             "jpeg = 90",
@@ -514,7 +514,7 @@ fn every_printed_key_is_commented() {
     let keys: Vec<_> = (0..lines.len())
         .filter(|&i| lines[i].contains(" ="))
         .collect();
-    assert_eq!(keys.len(), 27);
+    assert_eq!(keys.len(), 28);
     for i in keys {
         assert!(
             lines[i - 2].starts_with("# ") && lines[i - 2].ends_with('.'),
@@ -628,12 +628,51 @@ fn help_and_version_are_printed() {
         "--listen",
         "--check-config",
         "--print-config",
+        "--tryboot",
         "Exit codes",
     ] {
         assert!(stdout(&output).contains(word), "{word}");
     }
     assert!(stdout(&output).lines().all(|line| line.len() <= 100));
     assert_eq!((stderr(&output), output.status.code()), ("", Some(0)));
+}
+
+/// On a machine that is no appliance, like the one of a test, nothing restarts.
+#[test]
+fn tryboot_is_for_the_appliance() {
+    let output = picam(&["--tryboot"]);
+    assert!(stderr(&output).starts_with("picam: --tryboot is for the appliance image only"));
+    assert_eq!((stdout(&output), output.status.code()), ("", Some(1)));
+}
+
+/// `[update] url` is read by a shell script, so it has no character that one could stumble over.
+#[test]
+fn update_urls() {
+    for url in [
+        "",
+        "http://10.0.0.1/picam/",
+        "https://updates.example:8443/picam-rpi5.raucb?site=3&x=%20",
+    ] {
+        load("update.toml", &format!("[update]\nurl = \"{url}\""));
+    }
+    for url in [
+        "ftp://host/x",
+        "/data/x.raucb",
+        "http://",
+        "http:///x",
+        "http://a/b c",
+        "http://a/$'x'",
+        "http://ä/",
+    ] {
+        let file = file("update.toml", format!("[update]\nurl = \"{url}\""));
+        let output = picam(&["--check-config", "--config", file.to_str().unwrap()]);
+        assert!(
+            stderr(&output).contains(":2: update.url = "),
+            "{}",
+            stderr(&output)
+        );
+        assert_eq!(output.status.code(), Some(2), "{url}");
+    }
 }
 
 /// `picam --print-config | head -1` is no failure; a full disk is.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use toml::Value;
 
-use super::{LISTEN_ACCEPTED, Source};
+use super::{LISTEN_ACCEPTED, Source, UPDATE_URL_ACCEPTED, is_update_url};
 use crate::controls::{Control, Kind, TABLE, one_of};
 
 /// A section of the file.
@@ -301,6 +301,16 @@ pub(super) static SECTIONS: &[Section] = &[
                 doc: "Without a frame for this long the hardware watchdog is left to reset the machine.",
             },
         ],
+    },
+    Section {
+        name: "update",
+        keys: &[Key {
+            name: "url",
+            unit: "",
+            accepts: Accepts::Text(is_update_url, UPDATE_URL_ACCEPTED),
+            live: true,
+            doc: "Where the appliance looks for a newer bundle by itself; picam-update reads it. Empty: it does not look.",
+        }],
     },
     Section {
         name: "log",

@@ -39,6 +39,8 @@ pub struct Config {
     pub limits: Limits,
     /// The hardware watchdog.
     pub watchdog: WatchdogConfig,
+    /// Where the appliance gets its updates.
+    pub update: UpdateConfig,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -63,6 +65,7 @@ impl Default for Config {
             cpu: CpuConfig::default(),
             limits: Limits::default(),
             watchdog: WatchdogConfig::default(),
+            update: UpdateConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -196,6 +199,30 @@ impl Default for WatchdogConfig {
             frame_seconds: 60.0,
         }
     }
+}
+
+/// What `update.url` accepts.
+pub const UPDATE_URL_ACCEPTED: &str = "an http:// or https:// URL (one that ends in / gets the board's bundle name appended), or empty";
+
+/// The `[update]` section. The streamer itself has no use for it: `picam-update` of the appliance reads it
+/// from `picam --print-config`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateConfig {
+    /// URL of a RAUC bundle, or of the folder with one bundle a board if it ends in `/`; empty for none.
+    pub url: String,
+}
+
+/// Whether `text` is one of [`UPDATE_URL_ACCEPTED`]. A shell script reads it: no quotes, no blanks, no escapes.
+fn is_update_url(text: &str) -> bool {
+    let host = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"));
+    let plain = |c: char| c.is_ascii_graphic() && !"\"'`\\<>".contains(c);
+    text.is_empty()
+        || host.is_some_and(|host| {
+            !host.is_empty() && !host.starts_with('/') && text.chars().all(plain)
+        })
 }
 
 /// The `[log]` section.

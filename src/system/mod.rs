@@ -3,4 +3,5 @@
 pub mod affinity;
 pub mod instance;
 pub mod notify;
+pub mod tryboot;
 pub mod watchdog;

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Fits the root file system to its board: post-build.sh TARGET_DIR BOARD_CONF, run by Buildroot
+set -eu
+
+target=$1
+# shellcheck source=/dev/null
+. "$(dirname "$0")/lib.sh"
+read_board "${2:-}"
+
+keyring=$(rauc_path KEYRING)
+[ -n "$keyring" ] || fail "set PICAM_RAUC_KEYRING or BR2_PICAM_RAUC_KEYRING: a camera without it can never be updated" \
+	"(for tests: buildroot/scripts/make-test-keys)"
+install -D -m 0644 "$keyring" "$target/etc/rauc/keyring.pem"
+
+# The overlay serves every board: its RAUC configuration leaves open which.
+sed -i "s|@COMPATIBLE@|$COMPATIBLE|g" "$target/etc/rauc/system.conf"
+! grep -n '@[A-Z]*@' "$target/etc/rauc/system.conf" >&2 || fail "etc/rauc/system.conf has a blank left"
+
+# BUILD_TIME: the earliest time that the clock of a board without battery can show.
+printf 'VERSION=%s\nCOMPATIBLE=%s\nBUILD_TIME=%s\n' "$(picam_version)" "$COMPATIBLE" \
+	"${SOURCE_DATE_EPOCH:-$(date +%s)}" > "$target/etc/picam-release"
+
+# Mount points; the root file system is read-only.
+mkdir -p "$target/data" "$target/boot"

@@ -1,0 +1,50 @@
+################################################################################
+#
+# picam
+#
+################################################################################
+
+PICAM_VERSION = 0.1.0
+PICAM_SITE = $(call qstrip,$(BR2_PACKAGE_PICAM_SITE))
+PICAM_SOURCE = picam-$(PICAM_VERSION)-aarch64.tar.xz
+PICAM_LICENSE = MIT, LGPL-2.1+ (libcamera), BSD-2-Clause (libpisp, tuning files)
+PICAM_LICENSE_FILES = share/doc/picam/LICENSE
+# A static executable is installed, nothing is compiled.
+PICAM_ADD_TOOLCHAIN_DEPENDENCY = NO
+# What is laid over the root file system, for this image and the Yocto one.
+PICAM_OVERLAY = $(BR2_EXTERNAL_PICAM_PATH)/../rootfs-overlay
+
+# picam looks for the tuning files in ../share, seen from its executable.
+define PICAM_INSTALL_TARGET_CMDS
+	$(INSTALL) -D -m 0755 $(@D)/bin/picam $(TARGET_DIR)/usr/bin/picam
+	mkdir -p $(TARGET_DIR)/usr/share
+	cp -r $(@D)/share/. $(TARGET_DIR)/usr/share/
+	$(INSTALL) -D -m 0644 $(PICAM_OVERLAY)/etc/picam/picam.toml \
+		$(TARGET_DIR)/etc/picam/picam.toml
+endef
+
+define PICAM_INSTALL_INIT_SYSV
+	$(INSTALL) -D -m 0755 $(PICAM_OVERLAY)/etc/init.d/S60picam \
+		$(TARGET_DIR)/etc/init.d/S60picam
+endef
+
+define PICAM_INSTALL_INIT_SYSTEMD
+	$(INSTALL) -D -m 0644 \
+		$(PICAM_OVERLAY)/usr/lib/systemd/system/picam.service \
+		$(TARGET_DIR)/usr/lib/systemd/system/picam.service
+endef
+
+ifeq ($(BR2_PACKAGE_PICAM_HAWKBIT),y)
+define PICAM_INSTALL_HAWKBIT
+	$(INSTALL) -D -m 0755 $(PICAM_PKGDIR)/S85rauc-hawkbit-updater \
+		$(TARGET_DIR)/etc/init.d/S85rauc-hawkbit-updater
+endef
+PICAM_POST_INSTALL_TARGET_HOOKS += PICAM_INSTALL_HAWKBIT
+endif
+
+# The group video owns the camera's device nodes and the DMA heaps.
+define PICAM_USERS
+	picam -1 picam -1 * - /bin/false video picam camera service
+endef
+
+$(eval $(generic-package))

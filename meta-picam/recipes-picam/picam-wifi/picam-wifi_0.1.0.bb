@@ -1,0 +1,30 @@
+SUMMARY = "Wi-Fi of the picam appliance"
+DESCRIPTION = "wpa_supplicant on wlan0, once the site has put its networks into /data/site/wpa_supplicant.conf."
+SECTION = "network"
+CVE_PRODUCT = "picam"
+LICENSE = "MIT"
+LIC_FILES_CHKSUM = "file://LICENSE;md5=2d8a761e6245e42a487c138cffc6b5d2"
+
+# nooelint: oelint.vars.fileextrapaths,oelint.vars.outofcontext
+FILESEXTRAPATHS:prepend := "${PICAM_TOP}:"
+
+SRC_URI = "\
+    file://LICENSE \
+    file://80-wlan0.network \
+    file://picam-wifi.service \
+"
+
+S = "${UNPACKDIR}"
+
+inherit systemd
+
+SYSTEMD_SERVICE:${PN} = "picam-wifi.service"
+
+do_install() {
+    install -D -m 0644 ${S}/picam-wifi.service ${D}${systemd_system_unitdir}/picam-wifi.service
+    install -D -m 0644 ${S}/80-wlan0.network ${D}${systemd_unitdir}/network/80-wlan0.network
+}
+
+FILES:${PN} += "${systemd_unitdir}"
+
+RDEPENDS:${PN} = "picam-system wpa-supplicant"

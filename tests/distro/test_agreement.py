@@ -1,0 +1,197 @@
+"""What Buildroot, Yocto and rootfs-overlay must agree on: read from their files, nothing is built."""
+
+import re
+from pathlib import Path
+
+import pytest
+from distro.tree import (
+    BOARDS,
+    BUILDROOT_TREE,
+    COMMON,
+    LAYER,
+    MACHINES,
+    OVERLAY,
+    PARTITIONS,
+    ROOT,
+    assignments,
+    board,
+    genimage_partitions,
+    oe_recipes,
+    rauc_slots,
+    sections,
+    version,
+    wks_partitions,
+)
+
+
+@pytest.fixture(scope="module", params=MACHINES.items(), ids=MACHINES.values())
+def machine(request):
+    """(Buildroot's board, parsed recipes of the same board's machine)"""
+    return request.param[0], oe_recipes(request.param[1])
+
+
+def test_one_version():
+    assert f"PICAM_VERSION = {version()}\n" in (BUILDROOT_TREE / "package/picam/picam.mk").read_text()
+    versions = {recipe.stem.split("_")[1] for recipe in LAYER.glob("recipes-*/*/picam*_*.bb")}
+    assert versions == {version()}
+    assert f'DISTRO_VERSION = "{version()}"' in (LAYER / "conf/distro/picam-os.conf").read_text()
+
+
+def test_partitions_are_numbered_alike():
+    assert {number: name for number, name, *_ in genimage_partitions()} == PARTITIONS
+    assert [number for number, *_ in wks_partitions()] == list(PARTITIONS)
+    script = (OVERLAY / "usr/lib/picam/data").read_text()
+    assert {int(n): name for n, name in re.findall(r'(\d)\) name="?([\w-]+)', script)} == PARTITIONS
+
+
+def test_partitions_hold_the_same_and_are_as_large():
+    card = genimage_partitions()
+    wks = wks_partitions()
+    assert [size for *_, size in card] == [size for *_, size in wks]
+    assert [image for *_, image, _ in card] == [
+        "autoboot.vfat",
+        "boot.vfat",
+        "boot.vfat",
+        "rootfs.squashfs",
+        "rootfs.squashfs",
+        "data.ext4",
+    ]
+    # wic gives an MBR partition its type by --system-id; --part-type is for GPT, and an error here.
+    assert "--part-type" not in (LAYER / "files/wic/picam-sdcard.wks.in").read_text()
+    sources = [source for _, source, _ in wks]
+    assert sources[:3] == ["picam-autoboot.vfat", "picam-boot.vfat", "picam-boot.vfat"]
+    assert sources[3] == sources[4] and sources[3].endswith(".squashfs-zst") and sources[5] is None
+
+
+def test_rauc_slots_are_those_partitions():
+    slots = rauc_slots()
+    names = {name: settings["device"].removeprefix("/dev/picam/") for name, settings in slots.items()}
+    assert names == {"boot.0": "boot-a", "rootfs.0": "root-a", "boot.1": "boot-b", "rootfs.1": "root-b"}
+    assert [slots[f"rootfs.{n}"]["bootname"] for n in (0, 1)] == ["A", "B"]
+    assert all(slots[f"boot.{n}"]["parent"] == f"rootfs.{n}" for n in (0, 1))
+
+
+def test_boot_partition_picks_command_line_root_and_slot():
+    template = (COMMON / "boot/cmdline.txt.in").read_text()
+    picked = {s: line for s, line in sections(COMMON / "boot/config.txt") if line.startswith("cmdline=")}
+    assert picked == {"boot_partition=2": "cmdline=cmdline-a.txt", "boot_partition=3": "cmdline=cmdline-b.txt"}
+    # Letter, root partition and slot: the same list in Buildroot's script and in the recipe.
+    for text in (
+        (COMMON / "post-image.sh").read_text(),
+        (LAYER / f"recipes-bsp/picam-boot/picam-boot_{version()}.bb").read_text(),
+    ):
+        assert " a:5:A b:6:B" in text
+    for placeholder in ("root=@DISK@@ROOT@", "rauc.slot=@SLOT@", "console=@CONSOLE@"):
+        assert placeholder in template
+    assert {"ro", "rootwait", "rootfstype=squashfs", "panic=5"} <= set(template.split())
+    assert len(template.splitlines()) == 1
+
+
+def test_autoboot_starts_a_and_tries_b():
+    autoboot = (COMMON / "boot/autoboot.txt").read_bytes()
+    # The update rewrites the file in place, with the same length.
+    assert autoboot == b"[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n"
+    assert len(autoboot) <= 512
+
+
+def test_config_txt_is_for_this_camera_and_has_the_watchdog():
+    lines = list(sections(COMMON / "boot/config.txt"))
+    assert all(len(line) <= 80 for line in (COMMON / "boot/config.txt").read_text().splitlines())
+    for line in ("camera_auto_detect=0", "dtoverlay=imx708", "dtparam=watchdog=on", "kernel_watchdog_timeout=60"):
+        assert ("all", line) in lines, line
+    assert "CONFIG_WATCHDOG_HANDLE_BOOT_ENABLED=y" in (COMMON / "linux.cfg").read_text()
+
+
+def test_boards_are_described_alike(machine):
+    name, recipes = machine
+    facts = board(name)
+    boot = recipes["picam-boot"]
+    assert boot["PICAM_COMPATIBLE"] == facts["COMPATIBLE"] == recipes["picam-bundle"]["RAUC_BUNDLE_COMPATIBLE"]
+    assert boot["PICAM_DISK"] == facts["DISK"]
+    assert boot["PICAM_CONSOLE"] == facts["CONSOLE"]
+    assert recipes["picam-bundle"]["RAUC_BUNDLE_FORMAT"] == "verity"
+
+
+def test_every_board_has_its_own_bundles():
+    assert len({board(name)["COMPATIBLE"] for name in BOARDS}) == len(BOARDS)
+    assert {
+        path.name.removeprefix("picam_").removesuffix("_defconfig") for path in BUILDROOT_TREE.glob("configs/*")
+    } == set(BOARDS)
+
+
+def test_bundles_fill_the_slots_of_system_conf(machine):
+    _, recipes = machine
+    classes = {name.split(".")[0] for name in rauc_slots()}
+    assert set(recipes["picam-bundle"]["RAUC_BUNDLE_SLOTS"].split()) == classes
+    manifest = (COMMON / "post-image.sh").read_text()
+    assert set(re.findall(r"^\[image\.(\w+)\]", manifest, re.M)) == classes
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_defconfig_names_files_that_exist(name):
+    values = assignments(BUILDROOT_TREE / f"configs/picam_{name}_defconfig")
+    paths = re.findall(r"\$\(BR2_EXTERNAL_PICAM_PATH\)(/[^\" ]+)", " ".join(values.values()))
+    assert len(paths) >= 8
+    assert [path for path in paths if not (BUILDROOT_TREE / path.lstrip("/")).resolve().exists()] == []
+    assert f"board/{name}/board.conf" in values["BR2_ROOTFS_POST_SCRIPT_ARGS"]
+
+
+def test_defconfigs_differ_only_in_the_board():
+    settings = {name: assignments(BUILDROOT_TREE / f"configs/picam_{name}_defconfig") for name in BOARDS}
+    hardware = re.compile(
+        r"BR2_(aarch64|cortex|ARM_|LINUX|GLOBAL_PATCH|SYSTEM_DHCP|ROOTFS_POST_SCRIPT_ARGS|"
+        r"PACKAGE_(RPI|BRCM|WPA|WIRELESS))"
+    )
+    common = {
+        name: {key: value for key, value in values.items() if not hardware.match(key)}
+        for name, values in settings.items()
+    }
+    assert all(values == common["rpi4_64"] for values in common.values())
+    for name in MACHINES:
+        text = (BUILDROOT_TREE / f"configs/picam_{name}_defconfig").read_text()
+        # Without overlays there is no camera.
+        assert "# BR2_PACKAGE_RPI_FIRMWARE_INSTALL_DTB_OVERLAYS is not set" not in text
+
+
+def test_units_that_are_switched_on_exist(machine):
+    _, recipes = machine
+    units = OVERLAY / "usr/lib/systemd/system"
+    for recipe in ("picam", "picam-system"):
+        for unit in recipes[recipe][f"SYSTEMD_SERVICE:{recipe}"].split():
+            assert "[Install]" in (units / unit).read_text(), unit
+
+
+def test_same_user_in_both(machine):
+    _, recipes = machine
+    makefile = (BUILDROOT_TREE / "package/picam/picam.mk").read_text()
+    assert re.search(r"^\tpicam -1 picam -1 \* - /bin/false video ", makefile, re.M)
+    assert recipes["picam"]["USERADD_PARAM:picam"].split()[-3:] == ["--groups", "video", "picam"]
+    # The distributions make the user: a list of the overlay's own would hide theirs.
+    assert not any((OVERLAY / f"etc/{name}").exists() for name in ("passwd", "group", "shadow"))
+
+
+# Not in the Yocto image: BusyBox's init, its clock and resolver, and a link that a recipe makes itself.
+BUSYBOX_ONLY = {"etc/inittab", "etc/picam/ntp-servers", "etc/resolv.conf", "etc/systemd/system/rauc-mark-good.service"}
+
+
+def test_yocto_takes_all_of_the_overlay_but_busyboxes(machine):
+    """A file that is new in the overlay must be put into a recipe, or into the list above."""
+    _, recipes = machine
+    taken = {entry.removeprefix("file://") for entry in recipes["picam-system"]["SRC_URI"].split()}
+    taken |= {"etc/picam/picam.toml", "usr/lib/systemd/system/picam.service", "etc/rauc/system.conf"}
+    for path in OVERLAY.rglob("*"):
+        name = str(path.relative_to(OVERLAY))
+        if (path.is_file() or path.is_symlink()) and name not in BUSYBOX_ONLY and not name.startswith("etc/init.d/"):
+            assert name in taken or str(Path(name).parent) in taken, name
+
+
+def test_rauc_is_not_committed_by_meta_rauc():
+    # Its service marks every slot good that boots, which would end the trial before it began.
+    assert 'BAD_RECOMMENDATIONS += "rauc-mark-good"' in (LAYER / "conf/distro/picam-os.conf").read_text()
+
+
+def test_nothing_secret_is_in_the_tree():
+    for folder in (BUILDROOT_TREE, LAYER, OVERLAY):
+        for path in folder.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                assert b"PRIVATE KEY-----" not in path.read_bytes(), path.relative_to(ROOT)

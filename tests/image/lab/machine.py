@@ -1,0 +1,338 @@
+"""A Raspberry Pi of the test's own: firmware player and qemu, from power-on to power cut, over any number of boots."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import firmware
+from .tools import ENVIRONMENT, ToolError, run
+
+# How the firmware's watchdog is played: it resets unless the kernel says something within its time.
+RESTART = re.compile(r"reboot: Restarting system(?: with command '(.*)')?")
+
+
+class MachineError(AssertionError):
+    """The machine did not do what was waited for; the message has the end of its console."""
+
+
+@dataclass
+class Run:
+    """One boot. ended: None while it runs, else how: restart, tryboot, watchdog, firmware watchdog, poweroff or cut."""
+
+    slot: str
+    tryboot: bool
+    started: float
+    console: list = field(default_factory=list)
+    ended: str | None = None
+
+
+class Machine:
+    """Owns one disk. `kind` is virt, a machine of qemu's own with a Cortex-A72, or raspi3b, a Raspberry Pi 3."""
+
+    def __init__(self, image, folder, kind="virt", dtb=None):
+        self.image, self.folder, self.kind = Path(image), Path(folder), kind
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._dtb = dtb
+        self.runs = []
+        self.changed = threading.Condition()
+        self.port = _free_port()
+        self._qemu = None
+        self._shell = None
+        self._thread = None
+        self._power = False
+
+    # Power
+
+    def power_on(self):
+        """Starts the firmware; from then on the machine restarts itself until power_cut or its own power-off."""
+        self._power = True
+        self._thread = threading.Thread(target=self._go, daemon=True)
+        self._thread.start()
+        self.wait(lambda: self.runs, 20, "qemu to start")
+
+    def power_cut(self):
+        """Takes the power away at once, whatever it is doing. What was not written is lost."""
+        with self.changed:
+            self._power = False
+            if self._qemu and self._qemu.poll() is None:
+                self._qemu.kill()
+        if self._thread:
+            self._thread.join(30)
+        self._close_shell()
+
+    def _go(self):
+        tryboot = False
+        while self._power:
+            try:
+                tryboot = self._boot_once(tryboot) == "tryboot"
+            except ToolError as error:
+                with self.changed:
+                    self.runs.append(Run("?", tryboot, time.monotonic(), [str(error)], "nothing to boot"))
+                    self.changed.notify_all()
+                return
+            if self.runs[-1].ended == "poweroff":
+                return
+
+    def _boot_once(self, tryboot):
+        with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+            boot = firmware.choose(self.image, tryboot, scratch)
+            this = Run({2: "A", 3: "B"}.get(boot.partition, "?"), boot.tryboot, time.monotonic())
+            command = self._command(boot, Path(scratch))
+            with self.changed:
+                if not self._power:
+                    return "cut"
+                self._qemu = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT
+                )
+                self.runs.append(this)
+                self.changed.notify_all()
+            events = _Events(Path(scratch) / "qmp")
+            events.start()
+            alive = threading.Event()
+            timer = threading.Timer(boot.watchdog, self._firmware_watchdog, (this, alive, self._qemu))
+            timer.daemon = True
+            if boot.watchdog:
+                timer.start()
+            self._read_console(this, alive)
+            self._qemu.wait()
+            timer.cancel()
+            events.join(5)
+            self._close_shell()
+            with self.changed:
+                this.ended = this.ended or self._how_it_ended(this, events.seen)
+                self.changed.notify_all()
+            return this.ended
+
+    def _read_console(self, this, alive):
+        with open(self.folder / "console.log", "a", encoding="utf-8") as log:
+            for raw in self._qemu.stdout:
+                line = raw.decode(errors="replace").rstrip()
+                if line:
+                    alive.set()
+                log.write(f"{this.slot}{len(self.runs)} {time.monotonic() - this.started:7.2f} {line}\n")
+                log.flush()
+                with self.changed:
+                    this.console.append(line)
+                    self.changed.notify_all()
+
+    def _firmware_watchdog(self, this, alive, qemu):
+        if not alive.is_set():
+            this.ended = "firmware watchdog"
+            qemu.kill()
+
+    def _how_it_ended(self, this, events):
+        if not self._power:
+            return "cut"
+        if "WATCHDOG" in events:
+            return "watchdog"
+        for line in reversed(this.console):
+            match = RESTART.search(line)
+            if match:
+                # What the kernel's firmware driver makes of reboot(2)'s argument.
+                return "tryboot" if "tryboot" in (match[1] or "") else "restart"
+            if "Power down" in line:
+                return "poweroff"
+        return "restart"
+
+    def _command(self, boot, scratch):
+        forward = f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:8000"
+        drive = f"file={self.image},format=raw,cache=writeback"
+        if self.kind == "raspi3b":
+            machine = ["-M", "raspi3b"]
+            devices = ["-drive", f"{drive},if=sd", "-device", "usb-net,netdev=net"]
+        else:
+            machine = ["-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "512"]
+            devices = [
+                "-drive", f"{drive},if=none,id=disk", "-device", "virtio-blk-pci,drive=disk",
+                "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci", "-device", "i6300esb",
+                "-chardev", f"socket,id=shell,path={self._shell_path},server=on,wait=off",
+                "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=shell,name=shell",
+            ]  # fmt: skip
+        dtb = scratch / "machine.dtb"
+        if self.kind == "raspi3b":
+            dtb.write_bytes(Path(self._dtb).read_bytes())
+        else:
+            run("qemu-system-aarch64", "-M", f"virt,dumpdtb={dtb}", *machine[2:], "-nodefaults", "-nographic")
+        run("fdtput", "-c", dtb, "/chosen/bootloader")
+        for name, value in (("partition", boot.partition), ("tryboot", int(boot.tryboot))):
+            run("fdtput", "-t", "u", dtb, "/chosen/bootloader", name, value)
+        return [
+            "nice", "-n", "19", "qemu-system-aarch64", *machine, "-accel", "tcg,thread=multi", "-nodefaults", "-nographic",
+            "-serial", "stdio" if self.kind == "virt" else "null",
+            *([] if self.kind == "virt" else ["-serial", "stdio"]),
+            "-no-reboot", "-action", "watchdog=reset", "-qmp", f"unix:{scratch / 'qmp'},server=on,wait=off",
+            "-dtb", str(dtb), "-kernel", str(boot.kernel), "-initrd", str(boot.initramfs), "-append", boot.command_line,
+            "-netdev", forward, *devices,
+        ]  # fmt: skip
+
+    # Waiting
+
+    def wait(self, condition, seconds, what):
+        """Waits until `condition()` holds; MachineError with the console's end if it does not in time."""
+        deadline = time.monotonic() + seconds
+        with self.changed:
+            while not condition():
+                left = deadline - time.monotonic()
+                if left <= 0 or not self.changed.wait(min(left, 1)):
+                    if time.monotonic() >= deadline:
+                        raise MachineError(f"waited {seconds} s for {what}; {self.history()}\n" + self.console_end())
+
+    def wait_console(self, pattern, seconds, since=0):
+        """Waits for a console line that matches `pattern`, in any boot from number `since` on; the match."""
+        found = []
+
+        def seen():
+            for boot in self.runs[since:]:
+                for line in boot.console:
+                    match = re.search(pattern, line)
+                    if match:
+                        found.append(match)
+                        return True
+            return False
+
+        self.wait(seen, seconds, f"{pattern!r} on the console")
+        return found[0]
+
+    def wait_boots(self, number, seconds):
+        """Waits until boot number `number` (from 1) has started; the Run."""
+        self.wait(lambda: len(self.runs) >= number, seconds, f"boot {number}")
+        return self.runs[number - 1]
+
+    def history(self):
+        """Every boot in a word: A→tryboot B→restart A."""
+        return "boots: " + " ".join(f"{run.slot}→{run.ended}" if run.ended else run.slot for run in self.runs)
+
+    def console_end(self, lines=25):
+        """The last lines of the console."""
+        return "\n".join(self.runs[-1].console[-lines:]) if self.runs else "(never started)"
+
+    # HTTP
+
+    def get(self, path, timeout=10.0):
+        """One GET: (status, headers, body)."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=timeout) as reply:
+                return reply.status, reply.headers, reply.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+
+    def wait_jpeg(self, seconds):
+        """Waits for a whole JPEG from /jpg; (headers, body)."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                status, headers, body = self.get("/jpg", timeout=5)
+                if status == 200 and body[:2] == b"\xff\xd8" and body[-2:] == b"\xff\xd9":
+                    return headers, body
+            except OSError:
+                pass
+            if time.monotonic() > deadline:
+                raise MachineError(f"no JPEG within {seconds} s; {self.history()}\n" + self.console_end())
+            time.sleep(0.1)
+
+    def status(self):
+        """/status as a dictionary."""
+        return json.loads(self.get("/status")[2])
+
+    # Shell
+
+    @property
+    def _shell_path(self):
+        return self.folder / "shell"
+
+    def shell(self, command, seconds=30, check=True):
+        """Runs a command as root in the guest; its output. MachineError if it fails, unless `check` is false."""
+        code, output = self.shell_code(command, seconds)
+        if check and code != 0:
+            raise MachineError(f"in the guest: {command} ended with {code}: {output}")
+        return output
+
+    def shell_code(self, command, seconds=30):
+        """(exit code, output) of a command in the guest."""
+        deadline = time.monotonic() + seconds
+        mark = os.urandom(6).hex()
+        buffer = b""
+        while True:
+            try:
+                connection = self._connected()
+                if not buffer:
+                    # The quotes keep the command itself, echoed by nobody, from looking like its end.
+                    connection.sendall(f"\n{{ {command}\n}} </dev/null 2>&1; echo {mark[:6]}''{mark[6:]} $?\n".encode())
+                    buffer = b"\n"
+                connection.settimeout(max(0.1, min(5.0, deadline - time.monotonic())))
+                data = connection.recv(65536)
+                if not data:
+                    raise ConnectionError("the machine is gone")
+                buffer += data
+            except TimeoutError:
+                pass
+            except OSError as error:
+                self._close_shell()
+                if buffer.strip() or time.monotonic() > deadline:
+                    raise MachineError(f"in the guest: {command}: {error}; {self.history()}") from error
+                buffer = b""
+                time.sleep(0.3)
+            match = re.search(rb"^(.*?)" + mark.encode() + rb" (\d+)\n", buffer, re.DOTALL)
+            if match:
+                return int(match[2]), match[1].decode(errors="replace").strip()
+            if time.monotonic() > deadline:
+                self._close_shell()
+                raise MachineError(f"in the guest: no end of {command!r} within {seconds} s: {buffer[-500:]!r}; {self.console_end()}")
+
+    def _connected(self):
+        if self._shell is None:
+            connection = socket.socket(socket.AF_UNIX)
+            connection.settimeout(5)
+            connection.connect(str(self._shell_path))
+            self._shell = connection
+        return self._shell
+
+    def _close_shell(self):
+        if self._shell:
+            self._shell.close()
+            self._shell = None
+
+
+class _Events(threading.Thread):
+    """Collects the names of qemu's events until it ends."""
+
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.path, self.seen = path, set()
+
+    def run(self):
+        for _ in range(100):
+            try:
+                connection = socket.socket(socket.AF_UNIX)
+                connection.connect(str(self.path))
+                break
+            except OSError:
+                connection.close()
+                time.sleep(0.1)
+        else:
+            return
+        with connection, connection.makefile("rw") as stream:
+            try:
+                stream.write('{"execute": "qmp_capabilities"}\n')
+                stream.flush()
+                for line in stream:
+                    event = json.loads(line).get("event")
+                    if event:
+                        self.seen.add(event)
+            except (OSError, ValueError):
+                pass
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

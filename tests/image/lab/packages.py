@@ -1,0 +1,122 @@
+"""Debian's arm64 packages for the guest: the newest ones that match, through a private apt configuration.
+
+Nothing of it touches the machine's own apt. Lists and packages stay in the cache, so a second run needs the
+network only to look for newer ones, and does without if there is none.
+"""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from .tools import CACHE, ENVIRONMENT, ToolError, run
+
+RELEASE = "trixie"
+KERNEL = re.compile(r"linux-image-6\.12\.\d+\S*-arm64")
+# Flavours that lack drivers or are something else altogether.
+NOT_KERNEL = re.compile(r"cloud|16k|rt-|-rt|dbg|unsigned")
+# What the guest runs beside picam; their libraries follow from what the executables need.
+PROGRAMS = ["busybox-static", "rauc", "rauc-service", "dbus-daemon", "dbus-system-bus-common", "e2fsprogs", "dropbear-bin"]
+
+_SOURCES = """\
+Types: deb
+URIs: http://deb.debian.org/debian
+Suites: {release} {release}-updates
+Components: main
+Architectures: arm64
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Types: deb
+URIs: http://deb.debian.org/debian-security
+Suites: {release}-security
+Components: main
+Architectures: arm64
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+"""
+
+_CONFIGURATION = """\
+APT::Architecture "arm64";
+APT::Architectures {{ "arm64"; }};
+APT::Install-Recommends "false";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Retries "3";
+Debug::NoLocking "true";
+Dir "{apt}";
+Dir::State "{apt}/state";
+Dir::State::status "{apt}/status";
+Dir::Cache "{apt}/cache";
+Dir::Etc "{apt}/etc";
+Dir::Etc::SourceList "/dev/null";
+Dir::Etc::SourceParts "{apt}/etc/sources.list.d";
+"""
+
+
+def version_key(name):
+    """Numbers compare as numbers: 6.12.9 < 6.12.10."""
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
+
+
+class Packages:
+    """The guest's packages, unpacked.
+
+    root: a tree with the programs and their libraries; kernel_root: a tree with the kernel; kernel: its version,
+    like 6.12.117+deb13-arm64.
+    """
+
+    def __init__(self, cache=CACHE):
+        self._apt = Path(cache) / "apt"
+        self._debs = Path(cache) / "debs"
+        self._debs.mkdir(parents=True, exist_ok=True)
+        self._configure()
+        self._update()
+        names = run("apt-cache", "pkgnames", "linux-image-6.12", env=self._environment).split()
+        kernels = [name for name in names if KERNEL.fullmatch(name) and not NOT_KERNEL.search(name)]
+        if not kernels:
+            raise ToolError(f"Debian {RELEASE} has no kernel that matches {KERNEL.pattern}")
+        kernel = max(kernels, key=version_key)
+        self.kernel = kernel.removeprefix("linux-image-")
+        simulated = run("apt-get", "--simulate", "install", *PROGRAMS, env=self._environment)
+        wanted = re.findall(r"^Inst (\S+) \((\S+)", simulated, re.MULTILINE)
+        wanted = [name for name, _ in wanted if name in PROGRAMS or name.startswith(("lib", "zlib"))]
+        self.root = self._unpacked("root", wanted)
+        self.kernel_root = self._unpacked("kernel", [kernel])
+
+    def _configure(self):
+        for folder in ("state/lists/partial", "cache/archives/partial", "etc/sources.list.d", "etc/apt.conf.d", "etc/preferences.d"):
+            (self._apt / folder).mkdir(parents=True, exist_ok=True)
+        (self._apt / "status").touch()
+        (self._apt / "etc/sources.list.d/guest.sources").write_text(_SOURCES.format(release=RELEASE))
+        configuration = self._apt / "apt.conf"
+        configuration.write_text(_CONFIGURATION.format(apt=self._apt))
+        self._environment = {**ENVIRONMENT, "APT_CONFIG": str(configuration)}
+
+    def _update(self):
+        try:
+            run("apt-get", "update", "-o", "APT::Update::Error-Mode=any", env=self._environment)
+        except ToolError as error:
+            if not any((self._apt / "state/lists").glob("*_Packages*")):
+                raise
+            print(f"no newer package lists, going on with those of the cache: {error}", file=sys.stderr)
+
+    def _unpacked(self, name, packages):
+        """A tree with `packages` unpacked, made anew only when one of them has a new version."""
+        uris = run("apt-get", "download", "--print-uris", *packages, env=self._environment)
+        files = re.findall(r"^'\S+' (\S+) \d+", uris, re.MULTILINE)
+        missing = [file.split("_")[0] for file in files if not (self._debs / file).exists()]
+        if missing:
+            run("apt-get", "download", *missing, env=self._environment, cwd=self._debs)
+        tree, stamp = self._apt.parent / name, self._apt.parent / f"{name}.files"
+        listing = "\n".join(sorted(files))
+        if stamp.exists() and stamp.read_text() == listing and tree.exists():
+            return tree
+        stamp.unlink(missing_ok=True)
+        shutil.rmtree(tree, ignore_errors=True)
+        tree.mkdir()
+        for link in ("lib", "bin", "sbin"):
+            (tree / "usr" / link).mkdir(parents=True)
+            (tree / link).symlink_to(f"usr/{link}")
+        for file in files:
+            run("dpkg-deb", "--extract", self._debs / file, tree)
+        stamp.write_text(listing)
+        return tree

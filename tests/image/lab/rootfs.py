@@ -1,0 +1,167 @@
+"""The guest's root: Debian's programs, the real overlay, the real picam, as a squashfs."""
+
+import lzma
+import os
+import re
+import shutil
+import struct
+import tarfile
+import time
+from pathlib import Path
+
+from .packages import Packages
+from .tools import GUEST, ROOT, ToolError, run
+
+# ELF's e_machine.
+ELF_AARCH64 = 183
+COMPATIBLE = "picam-qemu-aarch64"
+MODULES = ["loop", "dm_mod", "dm_verity", "nbd", "squashfs", "sha256_generic"]
+EXECUTABLES = [
+    "usr/bin/rauc",
+    "usr/bin/dbus-daemon",
+    "usr/sbin/e2fsck",
+    "usr/sbin/mke2fs",
+    "usr/sbin/dropbear",
+    "usr/bin/dropbearkey",
+]
+LIBRARIES = "usr/lib/aarch64-linux-gnu"
+# Loaded by name, so no executable says that it needs them.
+EXTRA_LIBRARIES = ["libnss_dns.so.2", "libnss_files.so.2", "libgcc_s.so.1"]
+
+
+def picam_files(distribution):
+    """{path below usr: bytes} of `distribution`: make dist's tarball, or a static aarch64 executable alone."""
+    path = Path(distribution)
+    if not path.exists():
+        raise ToolError(f"{path} is missing: `make dist` makes it, PICAM_DIST=FILE names another tarball or executable")
+    if path.read_bytes()[:4] == b"\x7fELF":
+        files = {"bin/picam": path.read_bytes()}
+    else:
+        files = {}
+        with tarfile.open(path) as tar:
+            for member in tar:
+                match = re.fullmatch(r"(?:\./)?(?:[^/]+/)?(bin/picam|share/.*)", member.name)
+                if member.isfile() and match:
+                    files[match[1]] = tar.extractfile(member).read()
+    executable = files.get("bin/picam", b"")
+    if executable[18:20] != struct.pack("<H", ELF_AARCH64) or b"/lib/ld-linux-aarch64" in executable[:4096]:
+        raise ToolError(f"{path}: accepted is a static aarch64 picam, in a tarball as bin/picam")
+    return files
+
+
+def default_distribution():
+    """PICAM_DIST, or the newest tarball of dist/."""
+    if os.environ.get("PICAM_DIST"):
+        return Path(os.environ["PICAM_DIST"])
+    found = sorted((ROOT / "dist").glob("picam-*-aarch64.tar.xz"), key=lambda path: path.stat().st_mtime)
+    return found[-1] if found else ROOT / "dist/picam-VERSION-aarch64.tar.xz"
+
+
+def copy_modules(packages, target, names):
+    """Copies kernel modules and what they depend on into `target`, uncompressed; returns nothing."""
+    base = packages.kernel_root / "usr/lib/modules" / packages.kernel
+    if not (base / "modules.dep").exists():
+        run("depmod", "-b", packages.kernel_root, packages.kernel)
+    wanted = set()
+    for name in names:
+        for line in run("modprobe", "-d", packages.kernel_root, "-S", packages.kernel, "-D", name).splitlines():
+            if line.startswith("insmod "):
+                wanted.add(Path(line.split()[1]))
+    folder = Path(target) / "lib/modules" / packages.kernel
+    for path in wanted:
+        to = folder / str(path).split(f"/{packages.kernel}/", 1)[1]
+        to.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".xz":
+            to = to.with_suffix("")
+            to.write_bytes(lzma.decompress(path.read_bytes()))
+        else:
+            shutil.copy(path, to)
+    for name in ("modules.builtin", "modules.order", "modules.builtin.modinfo"):
+        if (base / name).exists():
+            shutil.copy(base / name, folder)
+    run("depmod", "-b", target, packages.kernel)
+
+
+class RootTree:
+    """A folder that becomes a root file system. Variants copy it and change a file or two."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    @classmethod
+    def build(cls, folder, packages: Packages, distribution, keyring, version):
+        tree = cls(folder)
+        shutil.rmtree(tree.folder, ignore_errors=True)
+        for name in ("proc", "sys", "dev", "run", "tmp", "data", "boot", "root", "mnt", "etc", "var/lib", "usr/bin", "usr/sbin", LIBRARIES):
+            (tree.folder / name).mkdir(parents=True, exist_ok=True)
+        for link in ("bin", "sbin", "lib"):
+            (tree.folder / link).symlink_to(f"usr/{link}")
+        for link in ("run", "log", "tmp"):
+            (tree.folder / "var" / link).symlink_to("/run" if link == "run" else "/tmp")
+        tree._add_programs(packages)
+        shutil.copytree(ROOT / "rootfs-overlay", tree.folder, symlinks=True, dirs_exist_ok=True)
+        for name, content in picam_files(distribution).items():
+            tree.write(f"usr/{name}", content, 0o755 if name.startswith("bin/") else 0o644)
+        for name in ("passwd", "shadow", "group"):
+            shutil.copy(GUEST / name, tree.folder / "etc" / name)
+        shutil.copy(GUEST / "S98shell", tree.folder / "etc/init.d/S98shell")
+        shutil.copy(keyring, tree.folder / "etc/rauc/keyring.pem")
+        configuration = tree.folder / "etc/rauc/system.conf"
+        configuration.write_text(configuration.read_text().replace("@COMPATIBLE@", COMPATIBLE))
+        copy_modules(packages, tree.folder, MODULES)
+        tree.set_version(version)
+        return tree
+
+    def _add_programs(self, packages):
+        busybox = self.folder / "usr/bin/busybox"
+        shutil.copy(packages.root / "usr/bin/busybox", busybox)
+        for name in run("qemu-aarch64-static", busybox, "--list-full").split():
+            path = self.folder / (name if name.startswith("usr/") else f"usr/{name}")
+            if not path.exists() and not path.is_symlink():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.symlink_to("/bin/busybox")
+        for name in EXECUTABLES:
+            path = self.folder / name
+            path.unlink(missing_ok=True)
+            shutil.copy(packages.root / name, path)
+        self._add_libraries(packages)
+        for name in ("usr/share/dbus-1", "etc/dbus-1"):
+            if (packages.root / name).exists():
+                shutil.copytree(packages.root / name, self.folder / name, dirs_exist_ok=True)
+
+    def _add_libraries(self, packages):
+        """Copies the closure of what the executables need."""
+        folder = packages.root / LIBRARIES
+        wanted = [packages.root / name for name in EXECUTABLES] + [folder / name for name in EXTRA_LIBRARIES]
+        done = set()
+        while wanted:
+            path = wanted.pop()
+            if path.name in done:
+                continue
+            if not path.exists():
+                raise ToolError(f"no package of the guest has {path.name}")
+            done.add(path.name)
+            if path.parent == folder:
+                shutil.copy(path, self.folder / LIBRARIES / path.name)
+            dynamic = run("readelf", "--dynamic", "--wide", path)
+            wanted += [folder / name for name in re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)]
+        (self.folder / "usr/lib/ld-linux-aarch64.so.1").symlink_to(f"/{LIBRARIES}/ld-linux-aarch64.so.1")
+
+    def write(self, name, content, mode=0o644):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        path.chmod(mode)
+
+    def set_version(self, version):
+        self.version = version
+        built = int(time.time())
+        self.write("etc/picam-release", f"VERSION={version}\nCOMPATIBLE={COMPATIBLE}\nBUILD_TIME={built}\n")
+
+    def squashfs(self, target):
+        """Writes the root file system; everything in it belongs to root."""
+        Path(target).unlink(missing_ok=True)
+        run("mksquashfs", self.folder, target, "-comp", "zstd", "-Xcompression-level", "3", "-all-root", "-noappend",
+            "-no-progress", "-quiet", "-no-xattrs")
+        return Path(target)

@@ -1,0 +1,156 @@
+"""The update from end to end: what is refused, what is committed, and every way in which a slot fails its trial.
+
+The tests of this file are one story on one machine and run in order.
+"""
+
+import time
+
+import pytest
+
+from image.conftest import BOOT
+from image.lab.factory import FACTORY_VERSION
+from image.lab.fileserver import FileServer
+
+# Installing under emulation: 30 MB over HTTP, verified and written.
+INSTALL = 240
+# usr/lib/picam/guard: 30 s of fresh frames within 120 s.
+TRIAL = 150
+
+
+def does_not_start(tree):
+    """Half an executable."""
+    tree.write("usr/bin/picam", b"\x7fELF" + bytes(60), 0o755)
+
+
+def serves_no_frames(tree):
+    """The real picam, whose camera stops delivering, also after a restart; HTTP goes on."""
+    script = (tree.folder / "usr/lib/picam/supervise").read_text()
+    tree.write("usr/lib/picam/supervise", script.replace("set -u\n", "set -u\nexport PICAM_TEST_FAULTS=1\n", 1), 0o755)
+    stall = (
+        "#!/bin/sh\n[ $1 = start ] || exit 0\n"
+        "while :; do wget -q -O - 'http://127.0.0.1:8000/debug/stall?seconds=60'; sleep 0.2; done >/dev/null 2>&1 &\n"
+    )
+    tree.write("etc/init.d/S61stall", stall, 0o755)
+
+
+def has_no_init(tree):
+    """A root that the kernel cannot start."""
+    (tree.folder / "usr/sbin/init").unlink()
+
+
+@pytest.fixture(scope="module")
+def server(factory):
+    factory.bundle("stranger", "1.1.0", signer="stranger")
+    factory.bundle("other-board", "1.1.0", compatible="picam-rpi5")
+    factory.bundle("older", "0.9.0")
+    good = factory.bundle("good", "1.1.0")
+    corrupted = bytearray(good.read_bytes())
+    corrupted[len(corrupted) // 2] ^= 1
+    (good.parent / "corrupted.raucb").write_bytes(corrupted)
+    factory.bundle("no-start", "1.2.0", does_not_start)
+    factory.bundle("no-frames", "1.3.0", serves_no_frames)
+    factory.bundle("no-boot", "1.4.0", has_no_init)
+    hanging = factory.folder / "boot-hanging.img"
+    factory.boot_variant(hanging, {"Image": b"\0\0\0\x14" * 4096})  # branches to itself
+    factory.bundle("no-kernel", "1.5.0", boot=hanging)
+    with FileServer(good.parent) as running:
+        yield running
+
+
+def refused(machine, url):
+    code, output = machine.shell_code(f"picam-update {url}", INSTALL)
+    assert code in (1, 2), output
+    assert machine.shell("cat /run/picam/armed 2>/dev/null || echo none") == "none"
+    return output
+
+
+def install(machine, url):
+    """Starts an update; returns the boot of its trial."""
+    boots = len(machine.runs)
+    machine.shell(f"picam-update {url} >/run/update.out 2>&1 &")
+    machine.wait(lambda: machine.runs[-1].ended or len(machine.runs) > boots, INSTALL, f"{url} to be installed")
+    trial = machine.wait_boots(boots + 1, 60)
+    assert machine.runs[boots - 1].ended == "tryboot", machine.history()
+    assert trial.tryboot
+    return trial
+
+
+def falls_back(machine, url, report, how):
+    """A bundle whose trial fails: the machine comes back with what it had, by itself."""
+    before = machine.shell("picam-update --status").splitlines()[0]
+    boots = len(machine.runs)
+    trial = install(machine, url)
+    started = time.monotonic()
+    machine.wait(lambda: trial.ended, TRIAL + BOOT, "the trial to end")
+    assert trial.ended == how, machine.history()
+    machine.wait_boots(boots + 2, 60)
+    machine.wait_jpeg(BOOT)
+    report(f"{url.rpartition('/')[2]}: back with a picture {time.monotonic() - started:.0f} s after the trial began")
+    after = machine.shell("picam-update --status")
+    assert after.splitlines()[:2] == [before, "committed: yes"]
+    machine.wait_console("did not hold", 60, since=boots + 1)
+    return after
+
+
+def test_wrong_key_is_refused(machine, server):
+    assert "certificate" in refused(machine, server.url("stranger.raucb"))
+
+
+def test_corrupted_bundle_is_refused(machine, server):
+    output = refused(machine, server.url("corrupted.raucb"))
+    assert "not installed" in output or "refused" in output
+    assert machine.runs[-1].slot == "A"
+
+
+def test_other_board_is_refused(machine, server):
+    assert "is for picam-rpi5, this is picam-qemu-aarch64" in refused(machine, server.url("other-board.raucb"))
+
+
+def test_downgrade_is_refused(machine, server):
+    assert f"0.9.0, older than {FACTORY_VERSION}" in refused(machine, server.url("older.raucb"))
+
+
+def test_nothing_there(machine, server):
+    assert "refused" in refused(machine, server.url("missing.raucb"))
+
+
+def test_good_update_is_committed(machine, server, report):
+    started = time.monotonic()
+    trial = install(machine, server.url("good.raucb"))
+    report(f"installed over HTTP and restarted in {time.monotonic() - started:.0f} s")
+    machine.wait_console("slot B is committed", TRIAL + BOOT, since=len(machine.runs) - 1)
+    report(f"committed {time.monotonic() - trial.started:.0f} s after the trial began")
+    status = machine.shell("picam-update --status")
+    assert status.splitlines()[:2] == ["running: 1.1.0 (picam-qemu-aarch64) in slot B", "committed: yes"]
+    # What a power cut boots from now on.
+    machine.power_cut()
+    machine.power_on()
+    machine.wait_jpeg(BOOT)
+    assert machine.runs[-1].slot == "B" and not machine.runs[-1].tryboot
+
+
+def test_picam_that_does_not_start(machine, server, report):
+    status = falls_back(machine, server.url("no-start.raucb"), report, "restart")
+    assert "failed: 1.2.0 did not hold" in status
+    assert "no 30 s of fresh frames" in machine.shell("cat /data/update/failed.log")
+
+
+def test_picam_without_frames(machine, server, report):
+    falls_back(machine, server.url("no-frames.raucb"), report, "restart")
+
+
+def test_slot_that_does_not_boot(machine, server, report):
+    falls_back(machine, server.url("no-boot.raucb"), report, "restart")
+
+
+def test_kernel_that_hangs(machine, server, report):
+    falls_back(machine, server.url("no-kernel.raucb"), report, "firmware watchdog")
+
+
+def test_failed_version_is_not_followed(machine, server):
+    """[update] url leads to the version that has just failed: by itself the appliance leaves it alone."""
+    machine.shell(f"printf '\\n[update]\\nurl = \"{server.url('no-kernel.raucb')}\"\\n' >>/data/picam/picam.toml")
+    assert "failed its trial before" in machine.shell("picam-update --check", INSTALL)
+    machine.shell("/etc/init.d/S80update start; sleep 1; pidof picam-update || ps | grep -q '[p]icam-update --follow'")
+    machine.shell("/etc/init.d/S80update stop; sed -i '/^.update/,$d' /data/picam/picam.toml; /etc/init.d/S80update start")
+    assert machine.shell("ps | grep -c '[p]icam-update --follow' || true") == "0"
