@@ -30,8 +30,8 @@ def rounds():
 @pytest.fixture(scope="session")
 def factory():
     started = time.monotonic()
-    built = Factory(ROOT / "dist/image")
-    print(f"\nimage built in {time.monotonic() - started:.0f} s, kernel {built.packages.kernel}")
+    built = Factory(ROOT / "dist/image", reuse=bool(os.environ.get("PICAM_IMAGE_REUSE")))
+    print(f"\nimage ready in {time.monotonic() - started:.0f} s, kernel {built.packages.kernel}")
     return built
 
 

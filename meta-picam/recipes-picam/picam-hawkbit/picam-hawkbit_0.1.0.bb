@@ -1,5 +1,5 @@
 SUMMARY = "Updates of the picam appliance from a hawkBit server"
-DESCRIPTION = "rauc-hawkbit-updater, configured by /data/site/hawkbit.conf, and the restart into the new slot."
+DESCRIPTION = "rauc-hawkbit-updater, configured by /data/site/hawkbit.conf; the guard restarts into the new slot."
 SECTION = "base"
 CVE_PRODUCT = "picam"
 LICENSE = "MIT"
@@ -10,20 +10,12 @@ FILESEXTRAPATHS:prepend := "${PICAM_TOP}:"
 
 SRC_URI = "\
     file://LICENSE \
-    file://picam-hawkbit-restart.path \
-    file://picam-hawkbit-restart.service \
     file://picam.conf \
 "
 
 S = "${UNPACKDIR}"
 
-inherit systemd
-
-SYSTEMD_SERVICE:${PN} = "picam-hawkbit-restart.path"
-
 do_install() {
-    install -D -m 0644 -t ${D}${systemd_system_unitdir} \
-        ${S}/picam-hawkbit-restart.path ${S}/picam-hawkbit-restart.service
     install -D -m 0644 ${S}/picam.conf ${D}${systemd_system_unitdir}/rauc-hawkbit-updater.service.d/picam.conf
 }
 

@@ -115,7 +115,7 @@ def read_file(disk, number, name):
 
 def make_bundle(target, boot, root, version, keys, scratch, compatible=COMPATIBLE):
     """Writes a signed verity bundle with both images of a slot. keys: (key, certificate)."""
-    target, content = Path(target), Path(scratch) / f"bundle-{Path(target).stem}"
+    target, content = Path(target), Path(scratch)
     content.mkdir(parents=True, exist_ok=True)
     for name, image in (("boot.img", boot), ("rootfs.img", root)):
         (content / name).unlink(missing_ok=True)

@@ -11,23 +11,30 @@ FACTORY_VERSION = "1.0.0"
 
 
 class Factory:
-    """Builds into `folder`; what it built is kept there."""
+    """Builds into `folder`; what it built is kept there. With `reuse`, what an earlier one built there is taken."""
 
-    def __init__(self, folder, distribution=None):
+    def __init__(self, folder, distribution=None, reuse=False):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.distribution = Path(distribution or default_distribution())
         self.keys = disk.make_keys(self.folder / "keys")
+        self.boot = self.folder / "boot.img"
+        self.root = self.folder / f"root-{FACTORY_VERSION}.img"
+        self.tree = RootTree(self.folder / "root")
+        stamp = self.folder / "complete"
+        if reuse and stamp.exists():
+            self.packages = Packages(update=False)
+            return
+        stamp.unlink(missing_ok=True)
         self.packages = Packages()
-        self.boot = bootfs.boot_image(self.packages, self.folder / "boot", self.folder / "boot.img")
-        self.tree = RootTree.build(
-            self.folder / "root", self.packages, self.distribution, self.keys["picam"][1], FACTORY_VERSION
-        )
-        self.root = self.tree.squashfs(self.folder / f"root-{FACTORY_VERSION}.img")
+        bootfs.boot_image(self.packages, self.folder / "boot", self.boot)
+        self.tree.build(self.packages, self.distribution, self.keys["picam"][1], FACTORY_VERSION)
+        self.tree.squashfs(self.root)
+        stamp.touch()
 
     def disk(self, target, site=None):
         """A factory disk with the files of `site` on its first partition."""
-        return disk.make_disk(target, self.boot, self.root, self.folder / "scratch", site)
+        return disk.make_disk(target, self.boot, self.root, Path(f"{target}.parts"), site)
 
     def boot_variant(self, target, files):
         """A boot slot with other contents of some files, {name: bytes}."""
@@ -41,7 +48,7 @@ class Factory:
 
     def bundle(self, name, version, change=None, boot=None, signer="picam", compatible=None):
         """A bundle of a root with `version` in it. change: called with the tree of the root, to break it."""
-        tree = RootTree(self.folder / "variant")
+        tree = RootTree(self.folder / f"variant-{name}")
         run("rm", "-rf", tree.folder)
         run("cp", "-al", self.tree.folder, tree.folder)
         tree.set_version(version)
@@ -52,5 +59,5 @@ class Factory:
         target.parent.mkdir(exist_ok=True)
         options = {"compatible": compatible} if compatible else {}
         return disk.make_bundle(
-            target, boot or self.boot, root, version, self.keys[signer], self.folder / "scratch", **options
+            target, boot or self.boot, root, version, self.keys[signer], self.folder / f"bundle-{name}", **options
         )

@@ -61,15 +61,16 @@ class Packages:
     """The guest's packages, unpacked.
 
     root: a tree with the programs and their libraries; kernel_root: a tree with the kernel; kernel: its version,
-    like 6.12.117+deb13-arm64.
+    like 6.12.117+deb13-arm64. With `update` false the package lists of the cache are good enough.
     """
 
-    def __init__(self, cache=CACHE):
+    def __init__(self, cache=CACHE, update=True):
         self._apt = Path(cache) / "apt"
         self._debs = Path(cache) / "debs"
         self._debs.mkdir(parents=True, exist_ok=True)
         self._configure()
-        self._update()
+        if update:
+            self._update()
         names = run("apt-cache", "pkgnames", "linux-image-6.12", env=self._environment).split()
         kernels = [name for name in names if KERNEL.fullmatch(name) and not NOT_KERNEL.search(name)]
         if not kernels:

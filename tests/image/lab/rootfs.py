@@ -88,29 +88,27 @@ class RootTree:
     def __init__(self, folder):
         self.folder = Path(folder)
 
-    @classmethod
-    def build(cls, folder, packages: Packages, distribution, keyring, version):
-        tree = cls(folder)
-        shutil.rmtree(tree.folder, ignore_errors=True)
+    def build(self, packages: Packages, distribution, keyring, version):
+        """Fills the folder anew. keyring: the certificate that bundles must lead to."""
+        shutil.rmtree(self.folder, ignore_errors=True)
         for name in ("proc", "sys", "dev", "run", "tmp", "data", "boot", "root", "mnt", "etc", "var/lib", "usr/bin", "usr/sbin", LIBRARIES):
-            (tree.folder / name).mkdir(parents=True, exist_ok=True)
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
         for link in ("bin", "sbin", "lib"):
-            (tree.folder / link).symlink_to(f"usr/{link}")
+            (self.folder / link).symlink_to(f"usr/{link}")
         for link in ("run", "log", "tmp"):
-            (tree.folder / "var" / link).symlink_to("/run" if link == "run" else "/tmp")
-        tree._add_programs(packages)
-        shutil.copytree(ROOT / "rootfs-overlay", tree.folder, symlinks=True, dirs_exist_ok=True)
+            (self.folder / "var" / link).symlink_to("/run" if link == "run" else "/tmp")
+        self._add_programs(packages)
+        shutil.copytree(ROOT / "rootfs-overlay", self.folder, symlinks=True, dirs_exist_ok=True)
         for name, content in picam_files(distribution).items():
-            tree.write(f"usr/{name}", content, 0o755 if name.startswith("bin/") else 0o644)
+            self.write(f"usr/{name}", content, 0o755 if name.startswith("bin/") else 0o644)
         for name in ("passwd", "shadow", "group"):
-            shutil.copy(GUEST / name, tree.folder / "etc" / name)
-        shutil.copy(GUEST / "S98shell", tree.folder / "etc/init.d/S98shell")
-        shutil.copy(keyring, tree.folder / "etc/rauc/keyring.pem")
-        configuration = tree.folder / "etc/rauc/system.conf"
+            shutil.copy(GUEST / name, self.folder / "etc" / name)
+        shutil.copy(GUEST / "S98shell", self.folder / "etc/init.d/S98shell")
+        shutil.copy(keyring, self.folder / "etc/rauc/keyring.pem")
+        configuration = self.folder / "etc/rauc/system.conf"
         configuration.write_text(configuration.read_text().replace("@COMPATIBLE@", COMPATIBLE))
-        copy_modules(packages, tree.folder, MODULES)
-        tree.set_version(version)
-        return tree
+        copy_modules(packages, self.folder, MODULES)
+        self.set_version(version)
 
     def _add_programs(self, packages):
         busybox = self.folder / "usr/bin/busybox"
