@@ -56,6 +56,8 @@ pub struct Freshness {
     /// The moment at which the client was last seen to have read everything.
     last_read: Option<Timestamp>,
     intervals: Vec<Duration>,
+    /// How long the last frame took from its arrival until it could be sent.
+    encoding: Duration,
 }
 
 enum State {
@@ -83,11 +85,13 @@ impl Freshness {
             state: State::Read(from),
             last_read: None,
             intervals: Vec::with_capacity(REMEMBERED_READS),
+            encoding: Duration::ZERO,
         }
     }
 
-    /// A frame of `bytes` was written; before that, the connection looked like `before`.
-    pub fn sent(&mut self, now: Timestamp, bytes: usize, before: &Info) {
+    /// A frame of `bytes` was written that took `encoding` to make; before that, the connection looked like `before`.
+    pub fn sent(&mut self, now: Timestamp, bytes: usize, before: &Info, encoding: Duration) {
+        self.encoding = encoding;
         self.state = State::Sent(Sent {
             tolerance: UNREAD_TOLERANCE.min(u32::try_from(bytes / 8).unwrap_or(u32::MAX)),
             limited_before: before.window_limited,
@@ -145,16 +149,18 @@ impl Freshness {
 
     fn all_read(&mut self, now: Timestamp, hungry: bool, interval: Duration) -> Step {
         let since_last = self.last_read.replace(now).map(|last| now.since(last));
-        let from = if hungry {
-            // It may have waited longer than it should: forget what was foreseen.
-            self.intervals.clear();
-            now.before(2 * interval)
-        } else {
-            if self.intervals.len() == REMEMBERED_READS {
-                self.intervals.remove(0);
-            }
-            self.intervals.extend(since_last);
-            now.after(self.hold(interval)).before(interval / 4)
+        let was_foreseen = self.intervals.len() > 1;
+        if hungry {
+            self.intervals.clear(); // if it was made to wait, that was too long
+        } else if self.intervals.len() == REMEMBERED_READS {
+            self.intervals.remove(0);
+        }
+        self.intervals.extend(since_last);
+        let from = match (hungry, self.hold(interval)) {
+            (true, _) if was_foreseen => now.before(interval / 4), // what came while it was made to wait is old
+            (true, _) => now.before(2 * interval),
+            (false, Duration::ZERO) => now.before(interval / 4),
+            (false, hold) => now.after(hold),
         };
         self.send_from(from, now)
     }
@@ -185,6 +191,7 @@ mod tests {
     use super::*;
 
     const INTERVAL: Duration = Duration::from_millis(125);
+    const ENCODING: Duration = Duration::from_millis(30);
     const BUFFER: u32 = 1 << 20;
     const FRAME: usize = 400 << 10;
 
@@ -219,7 +226,7 @@ mod tests {
                 if last_sent != Some(newest) && at(newest) >= earliest {
                     lying.push(newest);
                     last_sent = Some(newest);
-                    freshness.sent(at(now), FRAME, &info);
+                    freshness.sent(at(now), FRAME, &info, ENCODING);
                 }
             }
         }
@@ -260,7 +267,7 @@ mod tests {
             freshness.step(at(0), &unread(0), INTERVAL),
             Step::Send(at(0))
         );
-        freshness.sent(at(1), FRAME, &unread(0));
+        freshness.sent(at(1), FRAME, &unread(0), ENCODING);
         assert!(matches!(
             freshness.step(at(2), &unread(0), INTERVAL),
             Step::Send(_)
@@ -271,7 +278,7 @@ mod tests {
     fn an_old_kernel_falls_back_to_what_is_acknowledged() {
         let mut freshness = Freshness::new(at(0));
         let blind = Info::default();
-        freshness.sent(at(1), FRAME, &blind);
+        freshness.sent(at(1), FRAME, &blind, ENCODING);
         let busy = Info {
             in_flight: true,
             ..blind
@@ -291,11 +298,11 @@ mod tests {
         let mut freshness = Freshness::new(at(0));
         freshness.step(at(0), &unread(0), INTERVAL);
         let smaller = unread(BUFFER / 2);
-        freshness.sent(at(1), FRAME, &unread(0));
+        freshness.sent(at(1), FRAME, &unread(0), ENCODING);
         let gave_up = (2..20_000)
             .find(|&now| matches!(freshness.step(at(now), &smaller, INTERVAL), Step::Send(_)));
         assert!(gave_up.is_some_and(|now| now > 4_900), "{gave_up:?}");
-        freshness.sent(at(20_001), FRAME, &smaller);
+        freshness.sent(at(20_001), FRAME, &smaller, ENCODING);
         assert!(matches!(
             freshness.step(at(20_002), &smaller, INTERVAL),
             Step::Send(_)
