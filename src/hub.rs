@@ -16,8 +16,6 @@ pub struct Jpeg {
     pub captured: Timestamp,
     /// When the camera handed it over; a sensor's exposure and read-out come before.
     pub arrived: Timestamp,
-    /// When it was encoded.
-    pub encoded: Timestamp,
     /// The same as Unix seconds with six decimals.
     pub timestamp: String,
     /// Columns.

@@ -56,8 +56,6 @@ pub struct Freshness {
     /// The moment at which the client was last seen to have read everything.
     last_read: Option<Timestamp>,
     intervals: Vec<Duration>,
-    /// How long the last frame took from its arrival until it could be sent.
-    encoding: Duration,
 }
 
 enum State {
@@ -85,13 +83,11 @@ impl Freshness {
             state: State::Read(from),
             last_read: None,
             intervals: Vec::with_capacity(REMEMBERED_READS),
-            encoding: Duration::ZERO,
         }
     }
 
-    /// A frame of `bytes` was written that took `encoding` to make; before that, the connection looked like `before`.
-    pub fn sent(&mut self, now: Timestamp, bytes: usize, before: &Info, encoding: Duration) {
-        self.encoding = encoding;
+    /// A frame of `bytes` was written; before that, the connection looked like `before`.
+    pub fn sent(&mut self, now: Timestamp, bytes: usize, before: &Info) {
         self.state = State::Sent(Sent {
             tolerance: UNREAD_TOLERANCE.min(u32::try_from(bytes / 8).unwrap_or(u32::MAX)),
             limited_before: before.window_limited,
@@ -191,7 +187,6 @@ mod tests {
     use super::*;
 
     const INTERVAL: Duration = Duration::from_millis(125);
-    const ENCODING: Duration = Duration::from_millis(30);
     const BUFFER: u32 = 1 << 20;
     const FRAME: usize = 400 << 10;
 
@@ -226,7 +221,7 @@ mod tests {
                 if last_sent != Some(newest) && at(newest) >= earliest {
                     lying.push(newest);
                     last_sent = Some(newest);
-                    freshness.sent(at(now), FRAME, &info, ENCODING);
+                    freshness.sent(at(now), FRAME, &info);
                 }
             }
         }
@@ -267,7 +262,7 @@ mod tests {
             freshness.step(at(0), &unread(0), INTERVAL),
             Step::Send(at(0))
         );
-        freshness.sent(at(1), FRAME, &unread(0), ENCODING);
+        freshness.sent(at(1), FRAME, &unread(0));
         assert!(matches!(
             freshness.step(at(2), &unread(0), INTERVAL),
             Step::Send(_)
@@ -278,7 +273,7 @@ mod tests {
     fn an_old_kernel_falls_back_to_what_is_acknowledged() {
         let mut freshness = Freshness::new(at(0));
         let blind = Info::default();
-        freshness.sent(at(1), FRAME, &blind, ENCODING);
+        freshness.sent(at(1), FRAME, &blind);
         let busy = Info {
             in_flight: true,
             ..blind
@@ -298,11 +293,11 @@ mod tests {
         let mut freshness = Freshness::new(at(0));
         freshness.step(at(0), &unread(0), INTERVAL);
         let smaller = unread(BUFFER / 2);
-        freshness.sent(at(1), FRAME, &unread(0), ENCODING);
+        freshness.sent(at(1), FRAME, &unread(0));
         let gave_up = (2..20_000)
             .find(|&now| matches!(freshness.step(at(now), &smaller, INTERVAL), Step::Send(_)));
         assert!(gave_up.is_some_and(|now| now > 4_900), "{gave_up:?}");
-        freshness.sent(at(20_001), FRAME, &smaller, ENCODING);
+        freshness.sent(at(20_001), FRAME, &smaller);
         assert!(matches!(
             freshness.step(at(20_002), &smaller, INTERVAL),
             Step::Send(_)

@@ -102,8 +102,7 @@ fn send_frames(context: &Context, client: &mut Client, fps: Option<f64>) -> io::
                     last = jpeg.number;
                     pace.sent(jpeg.arrived);
                     let bytes = jpeg.part_head.len() + jpeg.data.len() + PART_END.len();
-                    let encoding = jpeg.encoded.since(jpeg.arrived);
-                    freshness.sent(Timestamp::now(), bytes, &info, encoding);
+                    freshness.sent(Timestamp::now(), bytes, &info);
                     context.metrics.frames_sent.inc();
                     context.metrics.bytes_sent.inc_by(bytes as u64);
                     wanted = None;

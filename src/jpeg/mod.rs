@@ -285,7 +285,6 @@ impl Worker {
             sequence: frame.sequence,
             captured: frame.captured,
             arrived,
-            encoded: Timestamp::now(),
             timestamp: unix_seconds(unix),
             width: frame.width,
             height: frame.height,
