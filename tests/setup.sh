@@ -17,28 +17,9 @@ test="python3-venv busybox curl ffmpeg iproute2 libjpeg-turbo-progs mate-backgro
 # Unpacked into .venv and not installed: installing them would start them as services.
 proxies="nginx caddy"
 
-installed() {
-    dpkg-query --show --showformat='${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
-}
-
-install_packages() {
-    missing=""
-    for package in "$@"; do
-        installed "$package" || missing="$missing $package"
-    done
-    [ -n "$missing" ] || return 0
-    root=""
-    if [ "$(id -u)" -ne 0 ]; then
-        root="sudo"
-    fi
-    echo "installing$missing"
-    # shellcheck disable=SC2086 # both are lists of words
-    {
-        $root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 update
-        $root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 \
-            install --yes --no-install-recommends $missing
-    }
-}
+say() { echo "tests/setup.sh: $*" >&2; }
+# shellcheck source=cross/parts/debian.sh
+. cross/parts/debian.sh
 
 what=${1:-}
 case $what in

@@ -1,8 +1,16 @@
 # shellcheck shell=sh disable=SC2154,SC2164 # the variables and the `set -e` of cross/setup
-# Part of cross/setup: Debian packages, on the host and unpacked for the target.
+# Debian packages, on this machine and unpacked for a target: part of cross/setup, and used by the tests' set-up scripts.
 
 installed() {
     dpkg-query --show --showformat='${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        env DEBIAN_FRONTEND=noninteractive "$@"
+    else
+        sudo env DEBIAN_FRONTEND=noninteractive "$@"
+    fi
 }
 
 # install_packages PACKAGE... : installs what is missing of them on this machine.
@@ -12,16 +20,11 @@ install_packages() {
         installed "$package" || missing="$missing $package"
     done
     [ -n "$missing" ] || return 0
-    root=""
-    if [ "$(id -u)" -ne 0 ]; then
-        root="sudo"
-    fi
     say "installing$missing"
     # shellcheck disable=SC2086 # a list of words
     {
-        $root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 update
-        $root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 \
-            install --yes --no-install-recommends $missing
+        as_root apt-get -q -o DPkg::Lock::Timeout=300 update
+        as_root apt-get -q -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends $missing
     } >&2
 }
 

@@ -20,18 +20,12 @@ PROGRAMS = ["busybox-static", "rauc", "rauc-service", "dbus-daemon", "dbus-syste
 
 _SOURCES = """\
 Types: deb
-URIs: http://deb.debian.org/debian
-Suites: {release} {release}-updates
+URIs: {mirror}
+Suites: {suites}
 Components: main
 Architectures: arm64
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
-Types: deb
-URIs: http://deb.debian.org/debian-security
-Suites: {release}-security
-Components: main
-Architectures: arm64
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 """
 
 _CONFIGURATION = """\
@@ -55,6 +49,21 @@ Dir::Etc::SourceParts "{apt}/etc/sources.list.d";
 def version_key(name):
     """Numbers compare as numbers: 6.12.9 < 6.12.10."""
     return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def _sources():
+    """The guest's suites, at the mirrors that this machine's own apt is configured with."""
+    form = ["--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"]
+    mirrors = {"": None, "-security": None}
+    for line in run("apt-get", "indextargets", *form).splitlines():
+        mirror, release = line.split(" ", 1)
+        suffix = "-security" if release.endswith("-security") else ""
+        if "debian" in mirror and mirrors[suffix] is None:
+            mirrors[suffix] = mirror
+    if not all(mirrors.values()):
+        raise ToolError("apt has no mirror of Debian and of its security updates configured")
+    suites = {"": f"{RELEASE} {RELEASE}-updates", "-security": f"{RELEASE}-security"}
+    return "".join(_SOURCES.format(mirror=mirrors[suffix], suites=suites[suffix]) for suffix in mirrors)
 
 
 class Packages:
@@ -87,7 +96,7 @@ class Packages:
         for folder in ("state/lists/partial", "cache/archives/partial", "etc/sources.list.d", "etc/apt.conf.d", "etc/preferences.d"):
             (self._apt / folder).mkdir(parents=True, exist_ok=True)
         (self._apt / "status").touch()
-        (self._apt / "etc/sources.list.d/guest.sources").write_text(_SOURCES.format(release=RELEASE))
+        (self._apt / "etc/sources.list.d/guest.sources").write_text(_sources())
         configuration = self._apt / "apt.conf"
         configuration.write_text(_CONFIGURATION.format(apt=self._apt))
         self._environment = {**ENVIRONMENT, "APT_CONFIG": str(configuration)}
