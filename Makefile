@@ -7,17 +7,21 @@ SHELL_SCRIPTS += tests/image/setup.sh $(wildcard tests/image/guest/init tests/im
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 ARGS ?=
 
-.PHONY: help run test bench dist test-dist test-distro image test-image test-image-full
+.PHONY: help run test test-libcamera dist test-dist image test-image test-image-full test-distro test-all bench
+# The tests of time limits need the processors for themselves.
+.NOTPARALLEL:
 
 help:
 	@echo 'make run [ARGS=...]  build and start picam, on http://localhost:8000/stream'
-	@echo 'make test            install what the tests need, then run them all'
-	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
-	@echo 'make bench           print processor time, latency and memory figures'
+	@echo 'make test            install what the tests of the streamer need, then run them'
+	@echo 'make test-libcamera  build picam with libcamera for this machine, test it with a virtual camera'
 	@echo 'make dist            make dist/picam-$(VERSION)-aarch64.tar.xz: one static executable with libcamera inside'
 	@echo 'make test-dist       make it, look into it, run it under qemu, and build it once more to compare'
 	@echo 'make image           make a disk and a bundle for qemu in dist/image, from the tarball of make dist'
 	@echo 'make test-image      boot it, update it, cut its power; test-image-full does so more often'
+	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
+	@echo 'make test-all        all of these tests, as CI does'
+	@echo 'make bench           print processor time, latency and memory figures'
 
 run:
 	@tests/setup.sh build
@@ -34,10 +38,15 @@ test:
 	$(PYTHON) -m pytest tests
 	@echo 'make test: formatting, shellcheck, licences, clippy, cargo test and pytest passed'
 
-bench:
+# A debug build: what is tested is libcamera, not how fast picam is with it.
+test-libcamera:
 	@tests/setup.sh test
-	cargo build --release --locked
-	@$(PYTHON) tests/bench/bench.py
+	environment=$$(cross/setup x86_64) && . "$$environment" && \
+	    cargo clippy --all-targets --features libcamera --locked -- -D warnings && \
+	    cargo test --features libcamera --locked && \
+	    cargo build --features libcamera --locked && \
+	    PICAM_LIBCAMERA_BINARY=$${CARGO_TARGET_DIR:-target}/$$CARGO_BUILD_TARGET/debug/picam \
+	        $(PYTHON) -m pytest tests/libcamera
 
 dist:
 	cross/dist aarch64
@@ -47,14 +56,22 @@ test-dist: dist
 	@tests/dist/setup.sh
 	PICAM_DIST_ARCHIVE=dist/picam-$(VERSION)-aarch64.tar.xz $(PYTHON) -m pytest tests/dist
 
-test-distro:
-	@BUILDROOT='$(BUILDROOT)' OE_LAYERS='$(OE_LAYERS)' tests/distro/run
-
-image:
+image: dist
 	@tests/image/setup.sh
 	@cd tests && python3 -m image.lab
 
-test-image test-image-full:
+test-image test-image-full: dist
 	@tests/setup.sh test
 	@tests/image/setup.sh
 	$(PYTHON) tests/image/lanes.py $(if $(filter %-full,$@),full)
+
+test-distro:
+	@BUILDROOT='$(BUILDROOT)' OE_LAYERS='$(OE_LAYERS)' tests/distro/run
+
+test-all: test test-libcamera test-dist test-image test-distro
+	@echo 'make test-all: every test of every part passed'
+
+bench:
+	@tests/setup.sh test
+	cargo build --release --locked
+	@$(PYTHON) tests/bench/bench.py

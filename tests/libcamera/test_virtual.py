@@ -1,6 +1,5 @@
 """A static picam serves frames of the real libcamera, from its virtual pipeline: buffers, requests, restarts."""
 
-import itertools
 import subprocess
 import threading
 import time
@@ -10,26 +9,7 @@ import numpy
 import pytest
 
 from support import raw
-
-# 100 % colour bars in the order of the pattern, BGR.
-BARS = [(255, 255, 255), (0, 255, 255), (255, 255, 0), (0, 255, 0), (255, 0, 255), (0, 0, 255), (255, 0, 0), (0, 0, 0)]
-
-
-def decoded(jpeg):
-    return cv2.imdecode(numpy.frombuffer(jpeg, numpy.uint8), cv2.IMREAD_COLOR)
-
-
-def assert_bars(picture):
-    """The picture has the eight bars, in their order, from wherever it starts. The pipeline's range is limited, its
-    colour space Rec. 709: near enough to be told apart."""
-    assert picture.shape == (360, 640, 3)
-    row = picture[180].astype(int)
-    nearest = [min(range(8), key=lambda bar: numpy.abs(pixel - BARS[bar]).sum()) for pixel in row]
-    runs = [(bar, len(list(pixels))) for bar, pixels in itertools.groupby(nearest)]
-    order = [bar for bar, length in runs if length > 4]  # at the edges, colours mix
-    order = [bar for bar, _ in itertools.groupby(order)]
-    assert order == [(order[0] + step) % 8 for step in range(len(order))] and 8 <= len(order) <= 9, order
-
+from support.bars import assert_bars, decoded
 
 def test_version_names_libcamera_and_the_pipelines(version_lines):
     assert version_lines[1].startswith("pipelines: ")

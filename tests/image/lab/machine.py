@@ -243,6 +243,20 @@ class Machine:
         """/status as a dictionary."""
         return json.loads(self.get("/status")[2])
 
+    def wait_status(self, condition, seconds):
+        """Waits until `condition` holds for what /status says; that."""
+        deadline, status = time.monotonic() + seconds, None
+        while True:
+            try:
+                status = self.status()
+                if condition(status):
+                    return status
+            except (OSError, ValueError):
+                pass
+            if time.monotonic() > deadline:
+                raise MachineError(f"not within {seconds} s; last status: {status}; {self.history()}\n" + self.console_end())
+            time.sleep(0.2)
+
     # Shell
 
     @property

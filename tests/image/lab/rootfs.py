@@ -33,7 +33,7 @@ def picam_files(distribution):
     """{path below usr: bytes} of `distribution`: make dist's tarball, or a static aarch64 executable alone."""
     path = Path(distribution)
     if not path.exists():
-        raise ToolError(f"{path} is missing: `make dist` makes it, PICAM_DIST=FILE names another tarball or executable")
+        raise ToolError(f"{path} is missing: `make dist` makes it, PICAM_DIST_ARCHIVE=FILE names another tarball or executable")
     if path.read_bytes()[:4] == b"\x7fELF":
         files = {"bin/picam": path.read_bytes()}
     else:
@@ -50,9 +50,9 @@ def picam_files(distribution):
 
 
 def default_distribution():
-    """PICAM_DIST, or the newest tarball of dist/."""
-    if os.environ.get("PICAM_DIST"):
-        return Path(os.environ["PICAM_DIST"])
+    """PICAM_DIST_ARCHIVE, or the newest tarball of dist/."""
+    if os.environ.get("PICAM_DIST_ARCHIVE"):
+        return Path(os.environ["PICAM_DIST_ARCHIVE"])
     found = sorted((ROOT / "dist").glob("picam-*-aarch64.tar.xz"), key=lambda path: path.stat().st_mtime)
     return found[-1] if found else ROOT / "dist/picam-VERSION-aarch64.tar.xz"
 
