@@ -1,5 +1,5 @@
-"""The same disk on qemu's Raspberry Pi 3: SD card, USB network, the Pi's own watchdog. One boot, to see that nothing
-in the image is about one machine. (qemu's raspi4b does not boot Debian's kernel.)"""
+"""The same disk on qemu's Raspberry Pi 3: SD card and USB network. One boot, to see that nothing in the image is about
+one machine. (qemu's raspi4b does not boot Debian's kernel; neither machine has a working watchdog.)"""
 
 import time
 

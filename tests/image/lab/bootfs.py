@@ -8,7 +8,8 @@ from .rootfs import copy_modules
 from .tools import GUEST, run
 
 DISK_SIGNATURE = 0x7069CA01
-# Loaded by guest/init before the root is mounted.
+# Loaded by guest/init before the root is mounted. Not bcm2835_wdt: qemu resets a Raspberry Pi 3 as soon as its watchdog
+# is started, whatever its time.
 MACHINE_MODULES = {
     "virt": [
         "virtio_pci", "virtio_mmio", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng", "i6300esb",
@@ -16,7 +17,7 @@ MACHINE_MODULES = {
     ],
     "raspi3b": [
         "clk-raspberrypi", "phy-generic", "crc32c_generic", "mmc_block",
-        "sdhci_iproc", "bcm2835", "dwc2", "usbnet", "cdc_ether", "rndis_host", "bcm2835_wdt", "squashfs", "ext4", "vfat",
+        "sdhci_iproc", "bcm2835", "dwc2", "usbnet", "cdc_ether", "rndis_host", "squashfs", "ext4", "vfat",
         "nls_cp437", "nls_ascii",
     ],
 }  # fmt: skip
