@@ -2,13 +2,16 @@
 root file system, with the real genimage, mtools, mkfs, mksquashfs and rauc."""
 
 import os
+import re
 import shutil
 import subprocess
 
 import pytest
-from distro.tree import BUILDROOT_TREE, COMMON, MACHINES, OVERLAY, PARTITIONS, ROOT, board, oe_recipes, version
+from distro.tree import BOARDS, BUILDROOT_TREE, COMMON, MACHINES, OVERLAY, PARTITIONS, ROOT, board, oe_recipes, version
 
 MIB = 1 << 20
+# The board whose firmware only starts U-Boot.
+UBOOT = "zero2w_64_uboot"
 
 
 def run(*command, check=True, **options):
@@ -42,8 +45,11 @@ class Build:
             (firmware / "overlays").mkdir(parents=True)
             for file in ("config.txt", "cmdline.txt", "start4.elf", "fixup4.dat", "overlays/imx708.dtbo"):
                 (firmware / file).write_text(f"{file} of the firmware\n")
-            if name == "zero2w_64":
+            if name.startswith("zero2w_64"):
                 (firmware / "bootcode.bin").write_text("bootcode\n")
+            if name == UBOOT:
+                (self.images / "u-boot.bin").write_bytes(b"u-boot")
+                (self.images / "boot.scr").write_bytes(b"boot.scr")
         (folder / "config").write_text('BR2_PICAM_RAUC_KEY=""\n')
         self.environment = (
             os.environ
@@ -68,7 +74,7 @@ class Build:
         return self.script("post-image.sh", self.images)
 
 
-@pytest.fixture(scope="module", params=[*MACHINES, "qemu_aarch64"])
+@pytest.fixture(scope="module", params=BOARDS)
 def built(request, tmp_path_factory, keys):
     build = Build(tmp_path_factory.mktemp("output"), request.param, keys)
     build.finish()
@@ -103,9 +109,22 @@ def test_card_has_the_partitions_that_a_pi_counts(built):
 
 def test_autoboot_partition_has_no_firmware_that_boots(built):
     at = card_partitions(built.images / "sdcard.img")[1][0]
+    if built.name == UBOOT:
+        return _first_partition_starts_uboot(built.images / "sdcard.img", at)
     names = listing(built.images / "sdcard.img", at)
     assert names == ({"autoboot.txt", "bootcode.bin"} if built.name == "zero2w_64" else {"autoboot.txt"})
     assert content(built.images / "sdcard.img", "autoboot.txt", at) == (COMMON / "boot/autoboot.txt").read_text()
+
+
+def _first_partition_starts_uboot(card, at):
+    names = listing(card, at)
+    assert {"bootcode.bin", "start4.elf", "u-boot.bin", "boot.scr", "slots.env", "board.dtb", "overlays/imx708.dtbo"} <= names
+    assert "autoboot.txt" not in names and "Image" not in names
+    config = content(card, "config.txt", at)
+    assert config == (COMMON / "boot/config.txt").read_text().replace("kernel=Image", "kernel=u-boot.bin")
+    words = content(card, "cmdline.txt", at).split()
+    assert "ro" in words and not any(re.match("root=|rauc|.*@", word) for word in words)
+    assert content(card, "slots.env", at) == "committed=A\nleft=0\ntrial=-\n"
 
 
 def test_both_boot_slots_hold_the_same_files(built):
@@ -117,6 +136,9 @@ def test_both_boot_slots_hold_the_same_files(built):
             file.seek(parts[number][0])
             assert file.read(len(boot)) == boot
     names = listing(built.images / "boot.vfat")
+    if built.name == UBOOT:
+        assert names == {"Image"}
+        return
     assert {"config.txt", "cmdline-a.txt", "cmdline-b.txt", "Image"} <= names
     assert "cmdline.txt" not in names and "bootcode.bin" not in names
     assert ("overlays/imx708.dtbo" in names) == ("board.dtb" in names) == (built.name != "qemu_aarch64")
@@ -124,6 +146,8 @@ def test_both_boot_slots_hold_the_same_files(built):
 
 
 def test_command_lines_name_their_own_root_and_slot(built):
+    if built.name == UBOOT:
+        return  # boot.cmd adds them
     facts = board(built.name)
     for letter, number in (("a", 5), ("b", 6)):
         words = content(built.images / "boot.vfat", f"cmdline-{letter}.txt").split()

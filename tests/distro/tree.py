@@ -14,7 +14,8 @@ LAYER = ROOT / "meta-picam"
 
 # The boards that both distributions build for: Buildroot's name → OpenEmbedded's.
 MACHINES = {"rpi4_64": "raspberrypi4-64", "rpi5": "raspberrypi5", "zero2w_64": "raspberrypi0-2w-64"}
-BOARDS = [*MACHINES, "qemu_aarch64"]
+# With U-Boot only in Buildroot.
+BOARDS = [*MACHINES, "zero2w_64_uboot", "qemu_aarch64"]
 # Number → name of each partition, as rootfs-overlay/usr/lib/picam/data makes links for them.
 PARTITIONS = {1: "autoboot", 2: "boot-a", 3: "boot-b", 5: "root-a", 6: "root-b", 7: "data"}
 

@@ -41,7 +41,8 @@ def _machines(factory, tmp_path_factory):
 
         def make(site=SMALL, **options):
             folder = tmp_path_factory.mktemp("machine")
-            machine = Machine(factory.disk(folder / "disk.img", site), folder, **options)
+            uboot = options.get("kind") == "uboot"
+            machine = Machine(factory.disk(folder / "disk.img", site, uboot), folder, **options)
             running.callback(machine.power_cut)
             return machine
 

@@ -15,7 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 LANES = [
     ["test_update.py"],
-    ["test_boot.py", "test_libcamera.py", "test_watchdog.py", "test_raspi3b.py", "test_power_cut.py"],
+    ["test_boot.py", "test_libcamera.py", "test_watchdog.py", "test_raspi3b.py", "test_uboot.py", "test_power_cut.py"],
 ]
 
 

@@ -8,7 +8,7 @@ say() { echo "tests/image/setup.sh: $*" >&2; }
 . cross/parts/debian.sh
 
 packages="cpio debian-archive-keyring device-tree-compiler dosfstools e2fsprogs fdisk kmod mtools openssl
-    qemu-user-static rauc squashfs-tools zstd"
+    qemu-user-static rauc squashfs-tools u-boot-qemu u-boot-tools zstd"
 
 # The release's own qemu conflicts with a newer qemu-utils, where that is there already: then it comes from the same
 # backports, with package lists of its own. The machine's stay as they are.

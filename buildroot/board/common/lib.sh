@@ -18,7 +18,7 @@ picam_version() {
 	sed -n 's/^PICAM_VERSION = //p' "$BR2_EXTERNAL_PICAM_PATH/package/picam/picam.mk"
 }
 
-# COMPATIBLE, DISK and CONSOLE of the board.
+# COMPATIBLE, DISK and CONSOLE of the board, and BOOTLOADER=u-boot where the firmware alone does not do.
 read_board() {
 	[ -f "${1:-}" ] || fail "BR2_ROOTFS_POST_SCRIPT_ARGS must name a board.conf, not '${1:-}'"
 	# shellcheck source=/dev/null

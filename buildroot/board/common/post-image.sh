@@ -10,7 +10,7 @@ read_board "${2:-}"
 
 work=$BUILD_DIR/picam-image
 rm -rf "$work"
-mkdir -p "$work/boot" "$work/root"
+mkdir -p "$work/boot" "$work/first" "$work/root"
 
 # The boot slot, the same for A and B: firmware, kernel, device trees, one command line per slot.
 cp "$common/boot/config.txt" "$work/boot/"
@@ -23,8 +23,7 @@ cp "$images/Image" "$work/boot/"
 for file in "$images"/*.dtb; do
 	[ ! -e "$file" ] || cp "$file" "$work/boot/"
 done
-cp "$common/boot/autoboot.txt" "$work/"
-autoboot='"autoboot.txt"'
+cp "$common/boot/autoboot.txt" "$work/first/"
 if [ -d "$images/rpi-firmware" ]; then
 	cp -r "$images/rpi-firmware/." "$work/boot/"
 	# rpi-firmware brings its own config.txt and cmdline.txt; one command line would boot slot A from B.
@@ -33,14 +32,27 @@ if [ -d "$images/rpi-firmware" ]; then
 	if [ -e "$work/boot/bootcode.bin" ]; then
 		# Pis before 4 load it from the first partition. start.elf must not be there: the firmware
 		# would take that partition for a bootable one.
-		mv "$work/boot/bootcode.bin" "$work/"
-		autoboot='"autoboot.txt", "bootcode.bin"'
+		mv "$work/boot/bootcode.bin" "$work/first/"
 	fi
 fi
+if [ "${BOOTLOADER:-}" = u-boot ]; then
+	# The firmware starts U-Boot from the first partition, with the device tree and the overlays that are there, and
+	# U-Boot takes kernel and root of a slot. What is on the first partition is not updated.
+	rm "$work/first/autoboot.txt" "$work/boot"/cmdline-*.txt
+	cp -r "$work/boot/." "$work/first/"
+	rm "$work/first/Image"
+	find "$work/boot" -mindepth 1 -maxdepth 1 ! -name Image -exec rm -r {} +
+	sed 's/^kernel=.*/kernel=u-boot.bin/' "$common/boot/config.txt" > "$work/first/config.txt"
+	sed "s|@CONSOLE@|$CONSOLE|; s| root=@DISK@@ROOT@||; s| rauc.slot=@SLOT@||" \
+		"$common/boot/cmdline.txt.in" > "$work/first/cmdline.txt"
+	cp "$images/u-boot.bin" "$images/boot.scr" "$common/boot/slots.env" "$work/first/"
+fi
 
-files=$(cd "$work/boot" && for file in *; do printf '\\t\\t\\t"boot/%s",\\n' "$file"; done)
-# genimage names a file by its last part, and copies folders whole.
-sed "s|@AUTOBOOT_FILES@|\t\t\t$autoboot|; s|@BOOT_FILES@|$files|" "$common/genimage.cfg.in" > "$work/genimage.cfg"
+# listed FOLDER: its files as genimage takes them. It names a file by its last part, and copies folders whole.
+listed() {
+	(cd "$work/$1" && for file in *; do printf '\\t\\t\\t"%s/%s",\\n' "$1" "$file"; done)
+}
+sed "s|@AUTOBOOT_FILES@|$(listed first)|; s|@BOOT_FILES@|$(listed boot)|" "$common/genimage.cfg.in" > "$work/genimage.cfg"
 cp "$images/rootfs.squashfs" "$work/"
 
 genimage --config "$work/genimage.cfg" --rootpath "$work/root" --tmppath "$work/tmp" \

@@ -32,10 +32,8 @@ kernel=Image
 initramfs initrd.img followkernel
 kernel_watchdog_timeout=60
 """
-COMMAND_LINE = (
-    "console=ttyAMA0,115200 console=ttyS1,115200 loglevel=4 rootfstype=squashfs ro panic=5 "
-    "root=PARTUUID={signature:08x}-{number:02x} rauc.slot={slot}\n"
-)
+COMMON_COMMAND_LINE = "console=ttyAMA0,115200 console=ttyS1,115200 loglevel=4 rootfstype=squashfs ro panic=5"
+COMMAND_LINE = COMMON_COMMAND_LINE + " root=PARTUUID={signature:08x}-{number:02x} rauc.slot={slot}\n"
 SIZE = 32 << 20
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .bootfs import DISK_SIGNATURE, make_fat
 from .rootfs import COMPATIBLE
-from .tools import ToolError, run
+from .tools import ROOT, ToolError, run
 
 SECTOR = 512
 MIB = 1 << 20
@@ -19,6 +19,8 @@ LAYOUT = [
     (6, 0x83, 48, "root"),
     (7, 0x83, 64, "data"),
 ]
+BOOT_CMD = ROOT / "buildroot/board/common/boot/boot.cmd"
+SLOTS_ENV = ROOT / "buildroot/board/common/boot/slots.env"
 AUTOBOOT = "[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n"
 
 
@@ -63,7 +65,14 @@ def partitions(disk):
     return found
 
 
-def make_disk(target, boot, root, scratch, site=None):
+def uboot_files(scratch):
+    """{name: bytes} that the first partition has for U-Boot: Buildroot's own script, and slot A committed."""
+    script = Path(scratch) / "boot.scr"
+    run("mkimage", "-A", "arm64", "-T", "script", "-C", "none", "-d", BOOT_CMD, script)
+    return {"boot.scr": script.read_bytes(), "slots.env": SLOTS_ENV.read_bytes()}
+
+
+def make_disk(target, boot, root, scratch, site=None, uboot=False):
     """Writes a factory disk: both slots the same, A committed. site: {name: text} for the first partition."""
     target, scratch = Path(target), Path(scratch)
     scratch.mkdir(parents=True, exist_ok=True)
@@ -80,9 +89,10 @@ def make_disk(target, boot, root, scratch, site=None):
         image.truncate((start + 1) * MIB)
     run("sfdisk", "--quiet", target, input="".join(lines))
 
-    files = {"autoboot.txt": AUTOBOOT, **(site or {})}
-    for name, text in files.items():
-        (scratch / name).write_text(text)
+    files = uboot_files(scratch) if uboot else {"autoboot.txt": AUTOBOOT.encode()}
+    files |= {name: text.encode() for name, text in (site or {}).items()}
+    for name, content in files.items():
+        (scratch / name).write_bytes(content)
     make_fat(scratch / "autoboot.vfat", 4 * MIB, "PICAM", [scratch / name for name in files])
     data = scratch / "data.ext4"
     data.unlink(missing_ok=True)

@@ -32,9 +32,9 @@ class Factory:
         self.tree.squashfs(self.root)
         stamp.touch()
 
-    def disk(self, target, site=None):
-        """A factory disk with the files of `site` on its first partition."""
-        return disk.make_disk(target, self.boot, self.root, Path(f"{target}.parts"), site)
+    def disk(self, target, site=None, uboot=False):
+        """A factory disk with the files of `site` on its first partition; for U-Boot or for the firmware player."""
+        return disk.make_disk(target, self.boot, self.root, Path(f"{target}.parts"), site, uboot)
 
     def boot_variant(self, target, files):
         """A boot slot with other contents of some files, {name: bytes}."""

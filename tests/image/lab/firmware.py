@@ -4,6 +4,7 @@ Follows the documented meaning of autoboot.txt (`tryboot_a_b`, `boot_partition`,
 bytes) and of config.txt (`[boot_partition=N]`, `kernel`, `initramfs`, `cmdline`, `kernel_watchdog_timeout`).
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,22 @@ class Boot:
     initramfs: Path
     command_line: str
     watchdog: int
+
+    def loader(self):
+        """qemu's options for it."""
+        return ["-kernel", str(self.kernel), "-initrd", str(self.initramfs), "-append", self.command_line]
+
+
+class UBoot:
+    """Debian's U-Boot for qemu in the place of the firmware: it reads the disk itself, and says which slot it starts."""
+
+    partition, tryboot, watchdog = 1, False, 0
+    BINARY = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
+    SAYS = re.compile(r"picam: slot ([AB]), \d+ attempts left")
+
+    def loader(self):
+        """qemu's options for it. The kernel's command line is in the device tree, as the Pi's firmware leaves it."""
+        return ["-bios", self.BINARY]
 
 
 def settings(text, holds):

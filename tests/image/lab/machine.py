@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import firmware
+from .bootfs import COMMON_COMMAND_LINE
 from .tools import ENVIRONMENT, ToolError, run
 
 # How the firmware's watchdog is played: it resets unless the kernel says something within its time.
@@ -36,7 +37,8 @@ class Run:
 
 
 class Machine:
-    """Owns one disk. `kind` is virt, a machine of qemu's own with a Cortex-A72, or raspi3b, a Raspberry Pi 3."""
+    """Owns one disk. `kind` is virt, a machine of qemu's own with a Cortex-A72; uboot, the same with U-Boot instead of the
+    firmware player; or raspi3b, a Raspberry Pi 3."""
 
     def __init__(self, image, folder, kind="virt", dtb=None):
         self.image, self.folder, self.kind = Path(image), Path(folder), kind
@@ -84,7 +86,7 @@ class Machine:
 
     def _boot_once(self, tryboot):
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
-            boot = firmware.choose(self.image, tryboot, scratch)
+            boot = firmware.UBoot() if self.kind == "uboot" else firmware.choose(self.image, tryboot, scratch)
             this = Run({2: "A", 3: "B"}.get(boot.partition, "?"), boot.tryboot, time.monotonic())
             command = self._command(boot, Path(scratch))
             with self.changed:
@@ -122,6 +124,8 @@ class Machine:
                 log.flush()
                 with self.changed:
                     this.console.append(line)
+                    if said := firmware.UBoot.SAYS.search(line):
+                        this.slot = said[1]
                     self.changed.notify_all()
 
     def _firmware_watchdog(self, this, alive, qemu):
@@ -161,17 +165,19 @@ class Machine:
         if self.kind == "raspi3b":
             dtb.write_bytes(Path(self._dtb).read_bytes())
         else:
-            run("qemu-system-aarch64", "-M", f"virt,dumpdtb={dtb}", *machine[2:], "-nodefaults", "-nographic")
+            # With a bootloader, qemu's machine has other devices than with a kernel.
+            bootloader = boot.loader() if self.kind == "uboot" else []
+            run("qemu-system-aarch64", "-M", f"virt,dumpdtb={dtb}", *machine[2:], *bootloader, "-nodefaults", "-nographic")
+        if self.kind == "uboot":
+            run("fdtput", "-t", "s", dtb, "/chosen", "bootargs", COMMON_COMMAND_LINE)
         run("fdtput", "-c", dtb, "/chosen/bootloader")
         for name, value in (("partition", boot.partition), ("tryboot", int(boot.tryboot))):
             run("fdtput", "-t", "u", dtb, "/chosen/bootloader", name, value)
         return [
             "nice", "-n", "19", "qemu-system-aarch64", *machine, "-accel", "tcg,thread=multi", "-nodefaults", "-nographic",
-            "-serial", "stdio" if self.kind == "virt" else "null",
-            *([] if self.kind == "virt" else ["-serial", "stdio"]),
+            *(["-serial", "null"] if self.kind == "raspi3b" else []), "-serial", "stdio",
             "-no-reboot", "-action", "watchdog=reset", "-qmp", f"unix:{scratch / 'qmp'},server=on,wait=off",
-            "-dtb", str(dtb), "-kernel", str(boot.kernel), "-initrd", str(boot.initramfs), "-append", boot.command_line,
-            "-netdev", forward, *devices,
+            "-dtb", str(dtb), *boot.loader(), "-netdev", forward, *devices,
         ]  # fmt: skip
 
     # Waiting
