@@ -61,7 +61,7 @@ def acceptable(expression):
 
 
 def main():
-    command = ["cargo", "metadata", "--format-version", "1", "--locked"]
+    command = ["cargo", "metadata", "--format-version", "1", "--locked", "--all-features"]
     metadata = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     packages = metadata["packages"]
     bad = [package for package in packages if not acceptable(package["license"] or "none")]
