@@ -13,9 +13,11 @@ use std::time::Duration;
 /// is longer: libcamera's own measure ("Dequeue timer expired").
 const STALL_MINIMUM: Duration = Duration::from_secs(1);
 const STALL_INTERVALS: u32 = 5;
-/// What a camera gets on top of the stall time for its first frame after a start: sensors need some frames until
-/// their exposure is usable, and the pipelines hold those back.
+/// What a camera gets on top of the stall time for its first frame after a start, as time or as frame intervals,
+/// whichever is longer: exposure and white balance need some frames until they are usable, and the Raspberry Pi's
+/// pipelines hold those back (six or seven).
 const START_TIME: Duration = Duration::from_secs(2);
+const START_INTERVALS: u32 = 10;
 /// How often the camera is opened again before the process gives up.
 const REOPENS: u32 = 3;
 /// A camera is back in order when frames came for this time (or the stall time, if that is longer). One that
@@ -25,6 +27,11 @@ const SETTLE_TIME: Duration = Duration::from_secs(5);
 /// How long a camera with this frame `interval` may deliver nothing.
 pub fn stall_time(interval: Duration) -> Duration {
     STALL_MINIMUM.max(interval * STALL_INTERVALS)
+}
+
+/// How much longer its first frame may take.
+fn start_time(interval: Duration) -> Duration {
+    START_TIME.max(interval * START_INTERVALS)
 }
 
 /// What is to be done about a stalled camera.
@@ -49,6 +56,7 @@ enum Rung {
 /// The state of one camera's recovery.
 pub struct Ladder {
     stall_time: Duration,
+    start_time: Duration,
     rung: Rung,
     /// When the last fresh frame came, or the last step was taken.
     since: Timestamp,
@@ -63,6 +71,7 @@ impl Ladder {
     pub fn new(now: Timestamp, interval: Duration) -> Self {
         Self {
             stall_time: stall_time(interval),
+            start_time: start_time(interval),
             rung: Rung::InOrder,
             since: now,
             newest: None,
@@ -70,9 +79,11 @@ impl Ladder {
         }
     }
 
-    /// Expects frames in this `interval` from now on.
-    pub fn set_interval(&mut self, interval: Duration) {
+    /// Expects frames in this `interval` from `now` on.
+    pub fn set_interval(&mut self, now: Timestamp, interval: Duration) {
         self.stall_time = stall_time(interval);
+        self.start_time = start_time(interval);
+        self.since = now;
     }
 
     /// A frame came at `now`. Returns whether it is fresh: both its number and its capture time went on. A stream
@@ -96,7 +107,7 @@ impl Ladder {
     pub fn due(&self, now: Timestamp) -> Option<Step> {
         let start_time = match self.flowing {
             Some(_) => Duration::ZERO,
-            None => START_TIME,
+            None => self.start_time,
         };
         (now.since(self.since) >= self.stall_time + start_time).then(|| self.next())
     }
@@ -191,6 +202,14 @@ mod tests {
         assert!(ladder.frame(at(2999), 0, at(2900)));
         assert_eq!(ladder.due(at(3998)), None);
         assert_eq!(ladder.due(at(3999)), Some(Step::Restart));
+
+        // A slow one, by frames: its pipeline holds the first seven back. And it gets its time anew at another rate.
+        let mut ladder = Ladder::new(at(0), Duration::from_secs(2));
+        assert_eq!(ladder.due(at(29_999)), None);
+        assert_eq!(ladder.due(at(30_000)), Some(Step::Restart));
+        ladder.set_interval(at(29_999), INTERVAL);
+        assert_eq!(ladder.due(at(32_998)), None);
+        assert_eq!(ladder.due(at(32_999)), Some(Step::Restart));
     }
 
     #[test]

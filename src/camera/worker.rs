@@ -260,6 +260,7 @@ impl<W: World> Worker<W> {
                 Noted::News(news) => camera.apply(&self.requested, &news)?,
                 Noted::Rate => {
                     camera.set_rate(self.config.rate)?;
+                    self.numbers.restart();
                     self.learn(camera);
                 }
                 Noted::Nothing => {}
@@ -288,7 +289,7 @@ impl<W: World> Worker<W> {
             }
             Command::Rate(rate) => {
                 self.config.rate = rate;
-                ladder.set_interval(self.interval());
+                ladder.set_interval(self.world.now(), self.interval());
                 Noted::Rate
             }
         }

@@ -120,12 +120,15 @@ impl Libcamera {
             .collect();
         let chosen = choice::camera(&found, &config.id)?;
         let Found { id, model } = &found[chosen];
-        // Taken out of a list that has it: it can only have gone in between.
-        let camera = cameras.get(chosen).ok_or_else(|| CameraError::Absent {
-            wanted: id.clone(),
-            found: "it no more".into(),
-        })?;
-        let mut camera = camera.acquire().map_err(failed("acquiring the camera"))?;
+        let mut camera = {
+            // Taken out of a list that has it: it can only have gone in between.
+            let camera = cameras.get(chosen).ok_or_else(|| CameraError::Absent {
+                wanted: id.clone(),
+                found: "it no more".into(),
+            })?;
+            camera.acquire().map_err(failed("acquiring the camera"))?
+        };
+        // No handle may outlive the manager, which is dropped first where starting fails below.
         drop(cameras);
 
         let divider = Divider::new(config.rate, config.sensor_rate);

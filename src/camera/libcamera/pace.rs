@@ -15,6 +15,8 @@ pub(super) struct Pace {
     due: Option<Instant>,
     /// When the newest frames came.
     recent: VecDeque<Instant>,
+    /// Frames that are under way with the interval of before.
+    older: usize,
 }
 
 impl Pace {
@@ -24,6 +26,7 @@ impl Pace {
             interval,
             due: (!told).then_some(now),
             recent: VecDeque::new(),
+            older: 0,
         }
     }
 
@@ -31,11 +34,16 @@ impl Pace {
     pub(super) fn set_interval(&mut self, interval: Duration) {
         self.interval = interval;
         self.recent.clear();
+        self.older = SAMPLE;
     }
 
     /// A frame came. Returns whether this has shown that the camera does not keep to its rate.
     pub(super) fn frame(&mut self, now: Instant) -> bool {
         if self.due.is_some() {
+            return false;
+        }
+        if self.older > 0 {
+            self.older -= 1;
             return false;
         }
         self.recent.push_back(now);
@@ -100,6 +108,17 @@ mod tests {
         // What was missed is not made up for.
         assert!(pace.may_queue(due + 10 * INTERVAL) && pace.may_queue(due + 10 * INTERVAL));
         assert!(!pace.may_queue(due + 10 * INTERVAL));
+    }
+
+    #[test]
+    fn frames_of_the_old_rate_are_no_sign() {
+        let mut now = Instant::now();
+        let mut pace = Pace::new(INTERVAL / 15, true, now);
+        pace.set_interval(INTERVAL);
+        for frame in 0..100 {
+            now += if frame < 10 { INTERVAL / 15 } else { INTERVAL };
+            assert!(!pace.frame(now));
+        }
     }
 
     #[test]
