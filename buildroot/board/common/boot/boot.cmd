@@ -13,7 +13,7 @@ if load ${devtype} ${devnum}:1 ${ramdisk_addr_r} slots.env; then
 	env import -t ${ramdisk_addr_r} ${filesize} committed trial left
 fi
 setenv slot ${committed}
-if test ${trial} != - && itest ${left} > 0; then
+if test ${trial} != - && itest ${left} -gt 0; then
 	setexpr left ${left} - 1
 	env export -t ${ramdisk_addr_r} committed left trial
 	if fatwrite ${devtype} ${devnum}:1 ${ramdisk_addr_r} slots.env ${filesize}; then
