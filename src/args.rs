@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use lexopt::ValueExt;
 
-use crate::config::{LISTEN_ACCEPTED, Layers, Source};
+use crate::config::{LISTEN_EXPECTED, Layers, Source};
+use crate::exit::Exit;
 
-/// What `picam --help` prints.
-pub const HELP: &str = "\
+const HELP: &str = "\
 picam: serves one camera to the local network as MJPEG over HTTP
 
 picam [--config FILE]... [--camera SOURCE] [--listen ADDR:PORT] [--check-config | --print-config]
@@ -19,21 +19,19 @@ picam --version | --help | --tryboot
   --camera SOURCE     pattern, replay:PATH (a JPEG file, a folder of them or a Y4M file) or
                       libcamera; wins over camera.source in the files
   --listen ADDR:PORT  where to listen, like 0.0.0.0:8000 or [::]:8000; wins over server.listen
-  --check-config      say ok, or what is wrong with the configuration, and exit
+  --check-config      print ok, or what is wrong with the configuration, and exit
   --print-config      print the effective configuration, commented, as a TOML file, and exit
   --tryboot           restart this Raspberry Pi at once into its other boot slot, for one attempt;
                       the appliance's update uses it when everything else has been stopped
   --version           print the version and exit
   --help              print this and exit
-
-Exit codes:
-  0  stopped on request, or did what an option above says
-  1  something failed while running
-  2  the command line or the configuration is not acceptable
-  3  the address is taken by another instance
-  4  the camera could not be opened
-  5  the camera failed while running, and neither restarting nor reopening it helped
 ";
+
+/// What `picam --help` prints.
+pub fn help() -> String {
+    let codes = Exit::ALL.map(|exit| format!("  {}  {}\n", exit as u8, exit.meaning()));
+    format!("{HELP}\nExit codes:\n{}", codes.concat())
+}
 
 /// What the command line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +46,7 @@ pub enum Action {
     Tryboot,
     /// Print the version.
     Version,
-    /// Print [`HELP`].
+    /// Print [`help`].
     Help,
 }
 
@@ -65,20 +63,20 @@ pub struct Args {
 #[derive(Debug, thiserror::Error)]
 pub enum ArgsError {
     /// An unknown option, one without its value, or an argument that belongs to none.
-    #[error("{0}: picam --help says what is accepted")]
+    #[error("{0}: see picam --help")]
     Usage(#[from] lexopt::Error),
     /// An option's value.
-    #[error("{option} {given:?}: accepted is {accepted}")]
+    #[error("{option} {given:?}: expected {expected}")]
     Value {
         /// The option.
         option: &'static str,
         /// The value as given.
         given: String,
         /// What it accepts.
-        accepted: &'static str,
+        expected: &'static str,
     },
     /// Two options that each ask for something else to do.
-    #[error("{first} and {second}: accepted is one of them")]
+    #[error("{first} and {second}: expected one of them")]
     Actions {
         /// The one before.
         first: &'static str,
@@ -109,12 +107,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, Args
             }
             Long("camera") => {
                 let given = parser.value()?.string()?;
-                layers.overrides.source = Some(read("--camera", given, Source::ACCEPTED)?);
+                layers.overrides.source = Some(read("--camera", given, Source::EXPECTED)?);
                 continue;
             }
             Long("listen") => {
                 let given = parser.value()?.string()?;
-                layers.overrides.listen = Some(read("--listen", given, LISTEN_ACCEPTED)?);
+                layers.overrides.listen = Some(read("--listen", given, LISTEN_EXPECTED)?);
                 continue;
             }
             Long("check-config") => ("--check-config", Action::CheckConfig),
@@ -143,11 +141,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, Args
 fn read<T: FromStr>(
     option: &'static str,
     given: String,
-    accepted: &'static str,
+    expected: &'static str,
 ) -> Result<T, ArgsError> {
     given.parse().map_err(|_| ArgsError::Value {
         option,
         given,
-        accepted,
+        expected,
     })
 }

@@ -2,9 +2,14 @@
 //! one and never makes memory grow.
 
 use crate::clock::Timestamp;
+use crate::sync::{lock, read, write};
 use may::io::WaitIoWaker;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+/// How much the newest JPEG counts in the smoothed encoding time: an eighth.
+const SMOOTHING: u64 = 8;
 
 /// One encoded picture, immutable.
 pub struct Jpeg {
@@ -14,18 +19,18 @@ pub struct Jpeg {
     pub sequence: u64,
     /// When the frame was captured.
     pub captured: Timestamp,
-    /// When the camera handed it over; a sensor's exposure and read-out come before.
-    pub arrived: Timestamp,
     /// The same as Unix seconds with six decimals.
     pub timestamp: String,
+    /// When the camera handed it over; a sensor's exposure and read-out come before.
+    pub arrived: Timestamp,
+    /// How long the encoder worked on it.
+    pub encoded_in: Duration,
     /// Columns.
     pub width: usize,
     /// Rows.
     pub height: usize,
     /// False for a "no signal" picture.
     pub live: bool,
-    /// The boundary and the header of the multipart part, up to and with the empty line.
-    pub part_head: String,
     /// The JPEG file.
     pub data: Arc<[u8]>,
 }
@@ -46,8 +51,8 @@ impl Waiter {
         })
     }
 
-    /// Says whether the coroutine is about to wait. After `set_idle(true)`, look once more at what is waited for:
-    /// what happened before is not told any more.
+    /// Whether the coroutine is about to wait. After `set_idle(true)`, check once more what is waited for: earlier
+    /// events are not reported.
     pub fn set_idle(&self, idle: bool) {
         self.idle.store(idle, Ordering::SeqCst);
     }
@@ -65,6 +70,8 @@ impl Waiter {
 pub struct Hub {
     newest: RwLock<Option<Arc<Jpeg>>>,
     waiters: Mutex<Vec<Arc<Waiter>>>,
+    /// Nanoseconds, smoothed; 0 before the first JPEG.
+    encode_time: AtomicU64,
 }
 
 impl Hub {
@@ -75,38 +82,38 @@ impl Hub {
 
     /// Replaces the newest JPEG and wakes everybody who waits.
     pub fn publish(&self, jpeg: Jpeg) {
-        let newest = Some(Arc::new(jpeg));
-        let replaced = std::mem::replace(
-            &mut *self.newest.write().unwrap_or_else(PoisonError::into_inner),
-            newest,
-        );
+        let spent = jpeg.encoded_in.as_nanos() as u64;
+        let smoothed = match self.encode_time.load(Ordering::Relaxed) {
+            0 => spent,
+            before => before - before / SMOOTHING + spent / SMOOTHING,
+        };
+        self.encode_time.store(smoothed, Ordering::Relaxed);
+        let replaced = write(&self.newest).replace(Arc::new(jpeg));
         drop(replaced); // outside the lock: it may be the last one to hold a megabyte
         self.wake_all();
     }
 
     /// The newest JPEG, or `None` before the first.
     pub fn newest(&self) -> Option<Arc<Jpeg>> {
-        self.newest
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        read(&self.newest).clone()
+    }
+
+    /// How long the encoder works on a frame, smoothed; zero before the first JPEG.
+    pub fn encode_time(&self) -> Duration {
+        Duration::from_nanos(self.encode_time.load(Ordering::Relaxed))
     }
 
     /// Wakes everybody who waits, for instance because picam stops.
     pub fn wake_all(&self) {
-        for waiter in self.lock().iter() {
+        for waiter in lock(&self.waiters).iter() {
             waiter.wake();
         }
     }
 
     /// Lets `waiter` be woken by each JPEG from now on, until the returned subscription is dropped.
     pub fn subscribe(&self, waiter: Arc<Waiter>) -> Subscription<'_> {
-        self.lock().push(Arc::clone(&waiter));
+        lock(&self.waiters).push(Arc::clone(&waiter));
         Subscription { hub: self, waiter }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Waiter>>> {
-        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,12 +125,60 @@ pub struct Subscription<'a> {
 
 impl Drop for Subscription<'_> {
     fn drop(&mut self) {
-        let mut waiters = self.hub.lock();
+        let mut waiters = lock(&self.hub.waiters);
         if let Some(index) = waiters
             .iter()
             .position(|waiter| Arc::ptr_eq(waiter, &self.waiter))
         {
             waiters.swap_remove(index);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jpeg(number: u64, encoded_in: Duration) -> Jpeg {
+        let now = Timestamp::now();
+        Jpeg {
+            number,
+            sequence: number,
+            captured: now,
+            timestamp: String::new(),
+            arrived: now,
+            encoded_in,
+            width: 16,
+            height: 16,
+            live: true,
+            data: Arc::from([0xff, 0xd8]),
+        }
+    }
+
+    #[test]
+    fn the_newest_jpeg_replaces_the_one_before() {
+        let hub = Hub::new();
+        assert!(hub.newest().is_none());
+        hub.publish(jpeg(1, Duration::ZERO));
+        let first = hub.newest().unwrap();
+        hub.publish(jpeg(2, Duration::ZERO));
+        assert_eq!((first.number, hub.newest().unwrap().number), (1, 2));
+        assert_eq!(Arc::strong_count(&first), 1, "the hub keeps one JPEG only");
+    }
+
+    #[test]
+    fn the_encoding_time_follows_what_the_encoder_needs() {
+        let hub = Hub::new();
+        let milliseconds = Duration::from_millis;
+        hub.publish(jpeg(1, milliseconds(20)));
+        assert_eq!(hub.encode_time(), milliseconds(20));
+        for number in 2..40 {
+            hub.publish(jpeg(number, milliseconds(40)));
+        }
+        let smoothed = hub.encode_time();
+        assert!(
+            smoothed > milliseconds(38) && smoothed < milliseconds(41),
+            "{smoothed:?}"
+        );
     }
 }

@@ -1,80 +1,56 @@
-//! The picam executable: arguments → configuration → run.
-//!
-//! | exit code | meaning |
-//! |---|---|
-//! | 0 | stopped on request, or did what an option like `--check-config` says |
-//! | 1 | something failed while running |
-//! | 2 | the command line or the configuration is not acceptable |
-//! | 3 | the address is taken by another instance |
-//! | 4 | the camera could not be opened |
-//! | 5 | the camera failed while running, and neither restarting nor reopening it helped |
+//! The picam executable: arguments → configuration → run. How it ends: see [`Exit`].
 
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use log::LevelFilter;
-use picam::app;
+use picam::app::{self, Reload};
 use picam::args::{self, Action};
 use picam::camera;
 use picam::config::Layers;
-use picam::system::instance::InstanceError;
+use picam::exit::{Exit, leave};
 use picam::system::tryboot;
-use picam::system::watchdog;
-
-const FAILED: u8 = 1;
-const REFUSED: u8 = 2;
-const TAKEN: u8 = 3;
-const NO_CAMERA: u8 = 4;
 
 fn main() -> ExitCode {
+    // First of all: the signal's own action would end picam.
+    let reload = Reload::on_hangup();
     let args = match args::parse(std::env::args_os().skip(1)) {
         Ok(args) => args,
-        Err(error) => return fail(REFUSED, error),
+        Err(error) => return fail(Exit::Refused, error),
     };
     match args.action {
-        Action::Help => print(args::HELP),
-        Action::Tryboot => fail(FAILED, tryboot::restart()),
+        Action::Help => print(&args::help()),
+        Action::Tryboot => fail(Exit::Failed, tryboot::restart()),
         Action::Version => print(&format!(
             "picam {}\n{}",
             env!("CARGO_PKG_VERSION"),
             camera::versions()
         )),
-        action => with_config(action, args.layers),
+        action => with_config(action, args.layers, reload),
     }
 }
 
-fn with_config(action: Action, layers: Layers) -> ExitCode {
+fn with_config(action: Action, layers: Layers, reload: io::Result<Reload>) -> ExitCode {
     let config = match layers.load() {
         Ok(config) => config,
-        Err(error) => return fail(REFUSED, error),
+        Err(error) => return fail(Exit::Refused, error),
     };
     match action {
         Action::CheckConfig => return print("ok\n"),
         Action::PrintConfig => return print(&config.to_toml()),
         _ => start_logging(config.log.level),
     }
-    match app::run(&layers, config) {
-        Ok(()) => ExitCode::SUCCESS,
+    match app::run(&layers, config, reload) {
+        Ok(()) => Exit::Done.into(),
         Err(error) => {
-            let code = exit_code(&error);
-            let lost = matches!(error, app::Error::CameraLost(_));
-            let exit = fail(code, error);
-            if lost {
-                watchdog::leave(code);
+            let exit = error.exit();
+            let code = fail(exit, &error);
+            if let app::Error::Lost { .. } = error {
+                leave(exit); // threads may be left that hang in a driver
             }
-            exit
+            code
         }
-    }
-}
-
-fn exit_code(error: &app::Error) -> u8 {
-    match error {
-        app::Error::Core(_) => REFUSED,
-        app::Error::Address(InstanceError::Taken(_)) => TAKEN,
-        app::Error::Camera(_) => NO_CAMERA,
-        app::Error::CameraLost(_) => app::CAMERA_LOST,
-        app::Error::Address(InstanceError::Refused { .. }) | app::Error::System { .. } => FAILED,
     }
 }
 
@@ -91,10 +67,10 @@ fn start_logging(level: LevelFilter) {
     // One line, and no backtrace: a coroutine's stack is small, and an appliance has no debugger.
     std::panic::set_hook(Box::new(|panic| {
         log::error!("{}", panic.to_string().replace('\n', " "));
-        // A request's handler is caught. Without any other thread picam would be there and not work: the supervisor
-        // starts it anew. (Threads of our own have names, the scheduler's have none.)
+        // A request's handler is caught. Without any other thread picam would run without serving: the supervisor
+        // starts it anew. (Our own threads have names, the scheduler's have none.)
         if std::thread::current().name().is_some() {
-            std::process::exit(FAILED.into());
+            leave(Exit::Failed);
         }
     }));
 }
@@ -104,17 +80,17 @@ fn print(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(
-            FAILED,
+            Exit::Failed,
             format_args!("cannot write to standard output: {error}"),
         ),
-        _ => ExitCode::SUCCESS,
+        _ => Exit::Done.into(),
     }
 }
 
-/// Says why on standard error, line by line. If that is closed, the exit code has to do.
-fn fail(code: u8, error: impl Display) -> ExitCode {
+/// Prints why on standard error, line by line. If that is closed, the exit code has to do.
+fn fail(exit: Exit, error: impl Display) -> ExitCode {
     for line in error.to_string().lines() {
         let _ = writeln!(io::stderr(), "picam: {line}");
     }
-    ExitCode::from(code)
+    exit.into()
 }

@@ -5,7 +5,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -16,6 +16,18 @@ pub struct Refusal {
     pub reason: &'static str,
 }
 
+/// Every reason there is.
+const REFUSALS: [&str; 8] = [
+    "connections",
+    "connections_hard",
+    "header_bytes",
+    "malformed",
+    "request_seconds",
+    "stopping",
+    "streams",
+    "write_seconds",
+];
+
 /// A step that was taken to get frames from the camera again; the label of `picam_camera_recoveries_total`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Recovery {
@@ -23,33 +35,33 @@ pub struct Recovery {
     pub step: &'static str,
 }
 
-/// All counters, and the registry that writes them as Prometheus text.
+/// All counters, and the registry that writes them as text.
 pub struct Metrics {
     registry: Registry,
     /// Frames that came from the camera.
     pub frames_captured: Counter,
-    /// Frames that the camera says it captured but that did not come.
+    /// Frames that were captured but did not come.
     pub frames_lost: Counter,
     /// Frames that came with the number or the time of one before.
     pub frames_stale: Counter,
     /// Pictures that were encoded, "no signal" pictures among them.
     pub frames_encoded: Counter,
+    /// Frames that the encoder refused.
+    pub frames_refused: Counter,
     /// Parts written to stream clients.
     pub frames_sent: Counter,
     /// Bytes of those parts.
     pub bytes_sent: Counter,
     /// How often the camera stopped delivering.
     pub stalls: Counter,
-    /// Steps taken to get frames again.
-    recoveries: Family<Recovery, Counter>,
-    /// Bytes written to learn whether a client has read what it was sent.
+    /// Header lines written to learn whether a client has read what it was sent.
     pub probes_sent: Counter,
     /// Requests that were answered, by whatever status.
     pub requests: Counter,
     /// Handlers that panicked.
     pub panics: Counter,
-    /// Connections refused or cut.
-    pub refused: Family<Refusal, Counter>,
+    recoveries: Family<Recovery, Counter>,
+    refused: Family<Refusal, Counter>,
     encode_seconds: Histogram,
     jpeg_bytes: Gauge,
     streams: Gauge,
@@ -60,15 +72,34 @@ pub struct Metrics {
 }
 
 /// What is not counted but read when somebody asks.
-pub struct Snapshot {
+pub struct Sample {
     /// Stream clients.
     pub streams: usize,
     /// Open connections, streams among them.
     pub connections: usize,
     /// Time since the newest frame came.
     pub silence: Duration,
-    /// Whether frames come.
+    /// Whether pictures flow.
     pub live: bool,
+}
+
+/// The forms in which Prometheus reads metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus' own text format, version 0.0.4: what everything reads.
+    Prometheus,
+    /// OpenMetrics 1.0.0.
+    OpenMetrics,
+}
+
+impl Format {
+    /// Its content type.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Format::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
 }
 
 impl Default for Metrics {
@@ -80,116 +111,79 @@ impl Default for Metrics {
 impl Metrics {
     /// All counters at zero.
     pub fn new() -> Self {
+        let mut all = Registry::with_prefix("picam");
+        let registry = &mut all;
         let bounds = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
-        let mut metrics = Self {
-            registry: Registry::with_prefix("picam"),
-            frames_captured: Counter::default(),
-            frames_lost: Counter::default(),
-            frames_stale: Counter::default(),
-            frames_encoded: Counter::default(),
-            frames_sent: Counter::default(),
-            bytes_sent: Counter::default(),
-            stalls: Counter::default(),
-            recoveries: Family::default(),
-            probes_sent: Counter::default(),
-            requests: Counter::default(),
-            panics: Counter::default(),
-            refused: Family::default(),
-            encode_seconds: Histogram::new(bounds),
-            jpeg_bytes: Gauge::default(),
-            streams: Gauge::default(),
-            connections: Gauge::default(),
-            frame_age: Gauge::default(),
-            signal: Gauge::default(),
-            rss: Gauge::default(),
+        let encode_seconds = Histogram::new(bounds);
+        let help = "Time to encode a picture";
+        registry.register_with_unit("encode", help, Unit::Seconds, encode_seconds.clone());
+        let metrics = Self {
+            frames_captured: registered(
+                registry,
+                "frames_captured",
+                "Frames that came from the camera",
+            ),
+            frames_lost: registered(
+                registry,
+                "frames_lost",
+                "Frames that were captured but did not come",
+            ),
+            frames_stale: registered(
+                registry,
+                "frames_stale",
+                "Frames that came with the number or the time of one before",
+            ),
+            frames_encoded: registered(registry, "frames_encoded", "Pictures encoded to JPEG"),
+            frames_refused: registered(
+                registry,
+                "frames_refused",
+                "Frames that the encoder refused",
+            ),
+            frames_sent: registered(
+                registry,
+                "frames_sent",
+                "Pictures written to stream clients",
+            ),
+            bytes_sent: registered(registry, "sent_bytes", "Bytes written to stream clients"),
+            stalls: registered(registry, "stalls", "Times the camera stopped delivering"),
+            probes_sent: registered(
+                registry,
+                "probes_sent",
+                "Probes for what a stream client has not read",
+            ),
+            requests: registered(registry, "http_requests", "Requests answered"),
+            panics: registered(registry, "http_panics", "Handlers that panicked"),
+            recoveries: registered(
+                registry,
+                "camera_recoveries",
+                "Steps taken to get frames from the camera again",
+            ),
+            refused: registered(registry, "http_refused", "Connections refused or cut"),
+            streams: registered(registry, "streams", "Stream clients"),
+            connections: registered(registry, "connections", "Open connections"),
+            signal: registered(registry, "signal", "1 while pictures flow, else 0"),
+            jpeg_bytes: with_unit(registry, "jpeg", "Size of the newest JPEG", Unit::Bytes),
+            frame_age: with_unit(
+                registry,
+                "frame_age",
+                "Time since the newest frame came",
+                Unit::Seconds,
+            ),
+            rss: with_unit(
+                registry,
+                "resident_memory",
+                "Resident memory of the process",
+                Unit::Bytes,
+            ),
+            encode_seconds,
+            registry: all,
         };
-        let registry = &mut metrics.registry;
-        let mut counter =
-            |name, help, counter: &Counter| registry.register(name, help, counter.clone());
-        counter(
-            "frames_captured",
-            "Frames that came from the camera",
-            &metrics.frames_captured,
-        );
-        counter(
-            "frames_lost",
-            "Frames that the camera captured but that did not come",
-            &metrics.frames_lost,
-        );
-        counter(
-            "frames_stale",
-            "Frames that came with the number or the time of one before",
-            &metrics.frames_stale,
-        );
-        counter(
-            "frames_encoded",
-            "Pictures encoded to JPEG",
-            &metrics.frames_encoded,
-        );
-        counter(
-            "frames_sent",
-            "Pictures written to stream clients",
-            &metrics.frames_sent,
-        );
-        counter(
-            "sent_bytes",
-            "Bytes written to stream clients",
-            &metrics.bytes_sent,
-        );
-        counter(
-            "stalls",
-            "Times the camera stopped delivering",
-            &metrics.stalls,
-        );
-        counter(
-            "probes_sent",
-            "Probes for what a stream client has not read",
-            &metrics.probes_sent,
-        );
-        counter("http_requests", "Requests answered", &metrics.requests);
-        counter("http_panics", "Handlers that panicked", &metrics.panics);
         for step in ["restart", "reopen"] {
             drop(metrics.recoveries.get_or_create(&Recovery { step })); // a rate needs the zero, too
         }
-        registry.register(
-            "camera_recoveries",
-            "Steps taken to get frames from the camera again",
-            metrics.recoveries.clone(),
-        );
-        registry.register(
-            "http_refused",
-            "Connections refused or cut",
-            metrics.refused.clone(),
-        );
-        let encode = metrics.encode_seconds.clone();
-        registry.register_with_unit("encode", "Time to encode a picture", Unit::Seconds, encode);
-        let bytes = metrics.jpeg_bytes.clone();
-        registry.register_with_unit("jpeg", "Size of the newest JPEG", Unit::Bytes, bytes);
-        registry.register("streams", "Stream clients", metrics.streams.clone());
-        registry.register(
-            "connections",
-            "Open connections",
-            metrics.connections.clone(),
-        );
-        let age = metrics.frame_age.clone();
-        registry.register_with_unit(
-            "frame_age",
-            "Time since the newest frame came",
-            Unit::Seconds,
-            age,
-        );
-        registry.register(
-            "signal",
-            "1 while frames come, else 0",
-            metrics.signal.clone(),
-        );
-        let rss = metrics.rss.clone();
-        registry.register_with_unit(
-            "resident_memory",
-            "Resident memory of the process",
-            Unit::Bytes,
-            rss,
-        );
+        for reason in REFUSALS {
+            drop(metrics.refused.get_or_create(&Refusal { reason }));
+        }
         metrics
     }
 
@@ -212,11 +206,12 @@ impl Metrics {
 
     /// A connection was refused or cut because of `reason`.
     pub fn refuse(&self, reason: &'static str) {
+        debug_assert!(REFUSALS.contains(&reason), "{reason}");
         self.refused.get_or_create(&Refusal { reason }).inc();
     }
 
-    /// Everything as Prometheus (OpenMetrics) text.
-    pub fn to_text(&self, now: &Snapshot) -> String {
+    /// Everything as text.
+    pub fn to_text(&self, now: &Sample, format: Format) -> String {
         self.streams.set(now.streams as i64);
         self.connections.set(now.connections as i64);
         self.frame_age.set(now.silence.as_secs_f64());
@@ -224,16 +219,107 @@ impl Metrics {
         self.rss.set(rss_bytes() as i64);
         let mut text = String::new();
         let _ = encode(&mut text, &self.registry); // writing to a String cannot fail
-        text
+        match format {
+            Format::OpenMetrics => text,
+            Format::Prometheus => to_prometheus(&text),
+        }
     }
+}
+
+/// A metric of its own type, registered under `name`.
+fn registered<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn with_unit<M: Metric + Clone + Default>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    unit: Unit,
+) -> M {
+    let metric = M::default();
+    registry.register_with_unit(name, help, unit, metric.clone());
+    metric
+}
+
+/// OpenMetrics as Prometheus' text format: a counter's description has its full name there, and neither units nor
+/// an end are marked.
+fn to_prometheus(openmetrics: &str) -> String {
+    let description = |line: &str| {
+        let mut words = line.split(' ');
+        let kind = words.nth(1).filter(|_| line.starts_with("# "))?;
+        Some((kind.to_owned(), words.next()?.to_owned()))
+    };
+    let counters: Vec<_> = openmetrics
+        .lines()
+        .filter(|line| line.starts_with("# TYPE ") && line.ends_with(" counter"))
+        .filter_map(description)
+        .map(|(_, name)| name)
+        .collect();
+    let mut text = String::new();
+    for line in openmetrics.lines() {
+        match description(line) {
+            Some((kind, _)) if kind == "UNIT" => {}
+            Some((_, name)) if counters.contains(&name) => {
+                text += &line.replacen(&name, &format!("{name}_total"), 1);
+                text.push('\n');
+            }
+            None if line.starts_with('#') => {}
+            _ => {
+                text += line;
+                text.push('\n');
+            }
+        }
+    }
+    text
 }
 
 /// The process's resident memory in bytes, from /proc; 0 where that cannot be read.
 pub fn rss_bytes() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|statm| statm.split_whitespace().nth(1)?.parse::<u64>().ok());
-    // SAFETY: sysconf only reads a constant of the system.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    pages.unwrap_or(0) * u64::try_from(page).unwrap_or(0)
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = resident.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prometheus_text_names_counters_in_full() {
+        let metrics = Metrics::new();
+        metrics.refuse("malformed");
+        let sample = Sample {
+            streams: 2,
+            connections: 3,
+            silence: Duration::from_millis(1500),
+            live: true,
+        };
+        let text = metrics.to_text(&sample, Format::Prometheus);
+        for line in [
+            "# HELP picam_frames_captured_total Frames that came from the camera.",
+            "# TYPE picam_frames_captured_total counter",
+            "picam_frames_captured_total 0",
+            "picam_http_refused_total{reason=\"malformed\"} 1",
+            "# TYPE picam_streams gauge",
+            "picam_streams 2",
+            "picam_frame_age_seconds 1.5",
+            "# TYPE picam_encode_seconds histogram",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line} in\n{text}");
+        }
+        assert!(
+            !text.contains("# EOF") && !text.contains("# UNIT"),
+            "{text}"
+        );
+        assert!(
+            metrics
+                .to_text(&sample, Format::OpenMetrics)
+                .ends_with("# EOF\n")
+        );
+        assert!(rss_bytes() > 1 << 20);
+    }
 }

@@ -54,17 +54,17 @@ fn load(name: &str, text: &str) -> Config {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-const WIDTH: &str = "accepted is an even integer from 64 to 4608 (pixels)";
-const RATE: &str = "accepted is a number from 0.1 to 120 (Hz)";
-const QUALITY: &str = "accepted is an integer from 1 to 100";
-const LISTEN: &str = "accepted is ADDR:PORT with a numeric address, like 0.0.0.0:8000 or [::]:8000";
+const WIDTH: &str = "expected an even integer from 64 to 4608 (pixels)";
+const RATE: &str = "expected a number from 0.1 to 120 (Hz)";
+const QUALITY: &str = "expected an integer from 1 to 100";
+const LISTEN: &str = "expected ADDR:PORT with a numeric address, like 0.0.0.0:8000 or [::]:8000";
 const SOURCE: &str =
-    "accepted is pattern, replay:PATH (a JPEG file, a folder of them or a Y4M file) or libcamera";
-const CORES: &str = "accepted is \"auto\" or a list of core numbers from 0 to 1023, like [3]";
-const EXPOSURE: &str = "accepted is an integer from 1 to 2147483647 (µs)";
-const LENS: &str = "accepted is a number of at least 0 (dioptres)";
+    "expected pattern, replay:PATH (a JPEG file, a folder of them or a Y4M file) or libcamera";
+const CORES: &str = "expected \"auto\" or a list of core numbers from 0 to 1023, like [3]";
+const EXPOSURE: &str = "expected an integer from 1 to 2147483647 (µs)";
+const LENS: &str = "expected a number of at least 0 (dioptres)";
 
-/// Each file has one mistake; the answer is one line: FILE:LINE, what is there, what is accepted.
+/// Each file has one mistake; the answer is one line: FILE:LINE, what is there, what is expected.
 #[test]
 fn every_kind_of_bad_file_is_answered_by_one_line() {
     let cases: &[(&str, usize, &str)] = &[
@@ -103,27 +103,27 @@ fn every_kind_of_bad_file_is_answered_by_one_line() {
         (
             "listen = '[::]:8000'",
             1,
-            "unknown section \"listen\": accepted is server, camera, jpeg, controls, cpu, limits, watchdog, update or log",
+            "unknown section \"listen\": expected server, camera, jpeg, controls, cpu, limits, state, watchdog, update or log",
         ),
         (
             "[jpeg]\n[jpg]\nquality = 90",
             2,
-            "unknown section \"jpg\": accepted is server, camera, jpeg, controls, cpu, limits, watchdog, update or log",
+            "unknown section \"jpg\": expected server, camera, jpeg, controls, cpu, limits, state, watchdog, update or log",
         ),
         (
             "jpeg = 90",
             1,
-            "jpeg = 90: accepted is a section [jpeg] with keys",
+            "jpeg = 90: expected a section [jpeg] with keys",
         ),
         (
             "[[log]]\nlevel = 'info'",
             1,
-            "log = [[log]]: accepted is a section [log] with keys",
+            "log = [[log]]: expected a section [log] with keys",
         ),
         (
             "[camera]\nrate = 8\nwidht = 640",
             3,
-            "unknown key \"widht\" in [camera]: accepted is source, id, width, height, rate, sensor_rate or stamp",
+            "unknown key \"widht\" in [camera]: expected source, id, width, height, rate, sensor_rate or stamp",
         ),
         (
             "[camera.rate]\nhz = 8",
@@ -144,7 +144,7 @@ fn every_kind_of_bad_file_is_answered_by_one_line() {
         (
             "[camera]\nstamp = 1",
             2,
-            "camera.stamp = 1: accepted is true or false",
+            "camera.stamp = 1: expected true or false",
         ),
         (
             "[camera]\nrate = 2026-01-01",
@@ -159,7 +159,7 @@ fn every_kind_of_bad_file_is_answered_by_one_line() {
         (
             "[log]\nlevel = true",
             2,
-            "log.level = true: accepted is error, warn, info, debug or trace",
+            "log.level = true: expected error, warn, info, debug or trace",
         ),
         // Ranges.
         (
@@ -175,7 +175,7 @@ fn every_kind_of_bad_file_is_answered_by_one_line() {
         (
             "[camera]\nheight = 2594",
             2,
-            "camera.height = 2594: accepted is an even integer from 64 to 2592 (pixels)",
+            "camera.height = 2594: expected an even integer from 64 to 2592 (pixels)",
         ),
         ("[camera]\nrate = 0", 2, &format!("camera.rate = 0: {RATE}")),
         (
@@ -206,18 +206,18 @@ fn every_kind_of_bad_file_is_answered_by_one_line() {
         (
             "[limits]\nheader_bytes = 100",
             2,
-            "limits.header_bytes = 100: accepted is an integer from 1024 to 65536 (bytes)",
+            "limits.header_bytes = 100: expected an integer from 1024 to 65536 (bytes)",
         ),
         (
             "[limits]\nwrite_seconds = 0.5",
             2,
-            "limits.write_seconds = 0.5: accepted is a number from 1 to 600 (seconds)",
+            "limits.write_seconds = 0.5: expected a number from 1 to 600 (seconds)",
         ),
         // Words and texts.
         (
             "[log]\nlevel = 'loud'",
             2,
-            "log.level = 'loud': accepted is error, warn, info, debug or trace",
+            "log.level = 'loud': expected error, warn, info, debug or trace",
         ),
         (
             "[server]\nlisten = 'localhost:8000'",
@@ -263,7 +263,7 @@ fn every_kind_of_bad_file_is_answered_by_one_line() {
         (
             "[controls]\nExposure = 5",
             2,
-            "unknown key \"Exposure\" in [controls]: accepted is ExposureTime, AnalogueGain, LensPosition, AfMode, AeEnable or AwbEnable",
+            "unknown key \"Exposure\" in [controls]: expected ExposureTime, AnalogueGain, LensPosition, AfMode, AeEnable or AwbEnable",
         ),
         (
             "[controls]\nExposureTime = 0.5",
@@ -288,7 +288,7 @@ fn every_kind_of_bad_file_is_answered_by_one_line() {
         (
             "[controls]\nAfMode = true",
             2,
-            "controls.AfMode = true: accepted is manual, auto or continuous",
+            "controls.AfMode = true: expected manual, auto or continuous",
         ),
         (
             "[controls]\nAeEnable = true\nExposureTime = 5",
@@ -304,12 +304,12 @@ fn every_kind_of_bad_file_is_answered_by_one_line() {
         (
             "[limits]\nconnections = 100",
             2,
-            "limits.streams = 224 with limits.connections = 100: accepted is limits.streams of at most limits.connections",
+            "limits.streams = 224 with limits.connections = 100: expected limits.streams of at most limits.connections",
         ),
         (
             "[limits]\nconnections_hard = 256\nrequest_seconds = 1",
             2,
-            "limits.connections = 256 with limits.connections_hard = 256: accepted is limits.connections_hard of more than limits.connections",
+            "limits.connections = 256 with limits.connections_hard = 256: expected limits.connections_hard of more than limits.connections",
         ),
     ];
     for (number, (text, line, answer)) in cases.iter().enumerate() {
@@ -506,7 +506,7 @@ fn what_is_printed_reads_back_as_the_same() {
     assert_eq!(cores, Cores::List(vec![1, 1023]));
 }
 
-/// Each key of the printed file stands under two comment lines: meaning, and what is accepted.
+/// Each key of the printed file stands under two comment lines: meaning, and what is expected.
 #[test]
 fn every_printed_key_is_commented() {
     let text = Config::default().to_toml();
@@ -514,47 +514,46 @@ fn every_printed_key_is_commented() {
     let keys: Vec<_> = (0..lines.len())
         .filter(|&i| lines[i].contains(" ="))
         .collect();
-    assert_eq!(keys.len(), 28);
+    assert_eq!(keys.len(), 30);
     for i in keys {
         assert!(
             lines[i - 2].starts_with("# ") && lines[i - 2].ends_with('.'),
             "{}",
             lines[i]
         );
-        assert!(lines[i - 1].starts_with("# Accepted: "), "{}", lines[i]);
+        assert!(lines[i - 1].starts_with("# Expected: "), "{}", lines[i]);
         assert!(lines[i - 1].contains(". Default: "), "{}", lines[i]);
     }
 }
 
-/// The image's file is what `--print-config` prints, with the camera as the source.
+/// The image's file is what `--print-config` prints of itself: whole, up to date, and with what an image needs.
 #[test]
 fn the_image_has_the_printed_file() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("rootfs-overlay/etc/picam/picam.toml");
-    let output = picam(&[
-        "--print-config",
-        "--config",
-        "/dev/null",
-        "--camera",
-        "libcamera",
-    ]);
+    let shown = path.to_str().unwrap();
+    let output = picam(&["--print-config", "--config", shown]);
     assert_eq!(
         std::fs::read_to_string(&path).unwrap(),
         stdout(&output),
-        "write it anew: picam --print-config --config /dev/null --camera libcamera > {}",
-        path.display()
+        "write it anew with: picam --print-config --config {shown}"
     );
+    let image = layers(&[&path]).load().unwrap();
+    let mut expected = Config::default();
+    expected.camera.source = Source::Libcamera;
+    expected.state.directory = "/data/picam/state".into();
+    assert_eq!(image, expected);
 }
 
 #[test]
 fn changes_are_split_by_what_needs_a_restart() {
     let old = Config::default();
-    assert_eq!(old.live_changes(&old), Default::default());
+    assert_eq!(old.take_live(&old).1, Default::default());
     let new = load(
         "changed.toml",
         "[server]\nlisten = '127.0.0.1:0'\n[camera]\nrate = 4\nwidth = 640\n[jpeg]\nquality = 90
          [controls]\nExposureTime = 5\n[cpu]\nhttp = [0]\n[limits]\nstreams = 10\n[log]\nlevel = 'debug'",
     );
-    let changes = old.live_changes(&new);
+    let (_, changes) = old.take_live(&new);
     assert_eq!(
         changes.applied,
         [
@@ -574,7 +573,7 @@ fn changes_are_split_by_what_needs_a_restart() {
 
 #[test]
 fn a_bad_command_line_is_answered_by_one_line() {
-    let help = "picam --help says what is accepted";
+    let help = "see picam --help";
     assert_refused(&["--foo"], &format!("invalid option '--foo': {help}"));
     assert_refused(&["-x"], &format!("invalid option '-x': {help}"));
     assert_refused(
@@ -604,7 +603,7 @@ fn a_bad_command_line_is_answered_by_one_line() {
     );
     assert_refused(
         &["--check-config", "--print-config"],
-        "--check-config and --print-config: accepted is one of them",
+        "--check-config and --print-config: expected one of them",
     );
 }
 

@@ -1,11 +1,12 @@
 //! The capture thread: how it is started and ended. It owns the camera.
 
-use super::remote::Known;
-use super::worker::{Ended, Machine, Numbers, Worker, World};
-use super::{CameraError, Frame, Phase, Pulse, Remote};
+use super::remote::Report;
+use super::worker::{CaptureWorker, Ended, ThisMachine, World};
+use super::{CameraError, Frame, Remote};
 use crate::config::{CameraConfig, Cores};
 use crate::controls;
 use crate::metrics::Metrics;
+use crate::pulse::{Phase, Pulse};
 use crate::system::affinity;
 use log::{error, warn};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ pub enum CaptureError {
     Thread(#[from] std::io::Error),
 }
 
-/// What the capture thread needs to know, and whom it tells.
+/// What the capture thread works with.
 pub struct Job {
     /// The source, its size and rate.
     pub config: CameraConfig,
@@ -33,12 +34,10 @@ pub struct Job {
     pub cores: Cores,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// The thread's sign of life.
+    /// Where the thread reports its frames and that it is alive.
     pub pulse: Arc<Pulse>,
     /// Called with each fresh frame, on the thread.
     pub deliver: Box<dyn FnMut(Frame) + Send>,
-    /// Called with the reason when nothing helps any more and the process should end.
-    pub give_up: Box<dyn FnOnce(String) + Send>,
 }
 
 /// The running capture thread. It stops when told to through the [`Remote`].
@@ -47,25 +46,24 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Opens the source on a thread of its own and captures there. A camera that is not there is waited for.
+    /// Opens the source on a thread of its own and captures there. A camera that is not there is waited for. `give_up`
+    /// is called with the reason when nothing helps any more and the process should end.
     ///
     /// # Errors
     /// The source cannot be opened; nothing runs then.
-    pub fn start(job: Job) -> Result<(Self, Remote), CaptureError> {
+    pub fn start(
+        job: Job,
+        give_up: impl FnOnce(String) + Send + 'static,
+    ) -> Result<(Self, Remote), CaptureError> {
         let (sender, commands) = mpsc::channel();
         let (opened, outcome) = mpsc::channel();
-        let known = Arc::new(Known::default());
-        let remote = Remote::new(
-            sender,
-            job.requested,
-            Arc::clone(&known),
-            Arc::clone(&job.pulse),
-        );
+        let report = Arc::new(Report::default());
+        let remote = Remote::new(sender, job.requested, Arc::clone(&report));
         let thread = std::thread::Builder::new()
             .name("capture".into())
             .spawn(move || {
                 affinity::pin_this_thread(affinity::Role::Capture, &job.cores);
-                let mut world = Machine;
+                let mut world = ThisMachine;
                 let camera = match world.open(&job.config, &job.requested, 0) {
                     Ok(camera) => Some(camera),
                     Err(error @ CameraError::Absent { .. }) => {
@@ -78,19 +76,7 @@ impl Capture {
                     }
                 };
                 let _ = opened.send(Ok(())); // fails only if start() is gone, and it waits
-                let give_up = job.give_up;
-                let worker = Worker {
-                    world,
-                    config: job.config,
-                    requested: job.requested,
-                    commands,
-                    known,
-                    metrics: job.metrics,
-                    pulse: job.pulse,
-                    deliver: job.deliver,
-                    numbers: Numbers::default(),
-                    stalled: None,
-                };
+                let worker = CaptureWorker::new(world, job, commands, report);
                 if let Ended::GaveUp(reason) = worker.run(camera) {
                     give_up(reason);
                 }

@@ -1,7 +1,8 @@
 //! A moving test picture with the frame number, the time and the requested controls in it: what picam shows
 //! on a machine without a camera.
 
-use super::{Beat, Camera, CameraError, Frame};
+use super::beat::Beat;
+use super::{Camera, CameraError, Frame};
 use crate::clock::{Timestamp, calendar};
 use crate::config::CameraConfig;
 use crate::controls;

@@ -1,9 +1,10 @@
-//! The other threads' end of the capture thread: what they ask of the camera, and what they may know of it.
+//! The other threads' end of the capture thread: what they ask of the camera, and what they may read of it.
 
-use super::{Phase, Pulse, Readings};
-use crate::controls::{ControlError, Limits, Set};
+use super::Readings;
+use crate::controls::{ControlError, Ranges, Set};
+use crate::sync::lock;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What the capture thread can be asked for.
@@ -15,7 +16,7 @@ pub(super) enum Command {
     /// All that is requested now, and what of it was asked for just now.
     Apply {
         requested: Set,
-        news: Set,
+        changed: Set,
     },
     Rate(f64),
     Stall(Duration),
@@ -23,16 +24,16 @@ pub(super) enum Command {
     Stop,
 }
 
-/// What the capture thread tells about the open camera.
+/// What the capture thread publishes about the open camera.
 #[derive(Default)]
-pub(super) struct Known {
-    limits: Mutex<Limits>,
+pub(super) struct Report {
+    ranges: Mutex<Ranges>,
     readings: Mutex<Readings>,
 }
 
-impl Known {
-    pub(super) fn set_limits(&self, limits: Limits) {
-        *lock(&self.limits) = limits;
+impl Report {
+    pub(super) fn set_ranges(&self, ranges: Ranges) {
+        *lock(&self.ranges) = ranges;
     }
 
     pub(super) fn set_readings(&self, readings: Readings) {
@@ -44,22 +45,15 @@ impl Known {
 pub struct Remote {
     commands: Mutex<Sender<Command>>,
     requested: Mutex<Set>,
-    known: Arc<Known>,
-    pulse: Arc<Pulse>,
+    report: Arc<Report>,
 }
 
 impl Remote {
-    pub(super) fn new(
-        commands: Sender<Command>,
-        requested: Set,
-        known: Arc<Known>,
-        pulse: Arc<Pulse>,
-    ) -> Self {
+    pub(super) fn new(commands: Sender<Command>, requested: Set, report: Arc<Report>) -> Self {
         Self {
             commands: Mutex::new(commands),
             requested: Mutex::new(requested),
-            known,
-            pulse,
+            report,
         }
     }
 
@@ -69,21 +63,21 @@ impl Remote {
     /// # Errors
     /// A value that the open camera does not accept; nothing changes then.
     pub fn apply(&self, set: &Set) -> Result<Set, ControlError> {
-        self.limits().check(set)?;
+        self.ranges().check(set)?;
         let mut requested = lock(&self.requested);
         requested.merge(set);
         self.send(Command::Apply {
             requested: *requested,
-            news: *set,
+            changed: *set,
         });
         Ok(*requested)
     }
 
-    /// Requests `set` instead of all that was requested before. What the camera cannot do is only said: the
-    /// configuration was accepted without knowing the camera.
+    /// Requests `set` instead of all that was requested before. What the camera cannot do is only
+    /// logged: the configuration was accepted without knowing the camera.
     pub fn replace(&self, set: Set) {
-        let limits = self.limits();
-        if let Err(error) = limits.check(&limits.applicable(&set)) {
+        let ranges = self.ranges();
+        if let Err(error) = ranges.check(&ranges.applicable(&set)) {
             log::warn!("controls: {error}; the camera takes the nearest");
         }
         let mut requested = lock(&self.requested);
@@ -91,7 +85,7 @@ impl Remote {
         // Under the lock, so that the camera is told in the same order.
         self.send(Command::Apply {
             requested: set,
-            news: set,
+            changed: set,
         });
     }
 
@@ -100,19 +94,14 @@ impl Remote {
         *lock(&self.requested)
     }
 
-    /// What the open camera accepts.
-    pub fn limits(&self) -> Limits {
-        *lock(&self.known.limits)
+    /// What the camera accepts: the open one, else the last one that was open.
+    pub fn ranges(&self) -> Ranges {
+        *lock(&self.report.ranges)
     }
 
     /// What the camera reported with its newest frame.
     pub fn readings(&self) -> Readings {
-        *lock(&self.known.readings)
-    }
-
-    /// What the capture thread is doing.
-    pub fn phase(&self) -> Phase {
-        self.pulse.phase()
+        *lock(&self.report.readings)
     }
 
     /// Captures `rate` frames a second from now on.
@@ -138,8 +127,4 @@ impl Remote {
     fn send(&self, command: Command) {
         let _ = lock(&self.commands).send(command); // the thread is gone when picam stops: nobody to tell
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,24 +1,27 @@
 //! What the capture thread does: takes frames from the camera, carries out commands, and takes the steps of the
 //! recovery ladder.
 
+use super::numbers::Numbers;
 use super::recovery::{Ladder, Step};
-use super::remote::{Command, Known};
-use super::{Camera, CameraError, Frame, Phase, Pulse, Readings, open};
-use crate::clock::Timestamp;
+use super::remote::{Command, Report};
+use super::source::open;
+use super::{Camera, CameraError, Frame, Readings};
+use crate::clock::{Timestamp, interval};
 use crate::config::CameraConfig;
 use crate::controls;
 use crate::metrics::Metrics;
+use crate::pulse::{Phase, Pulse};
 use log::{error, info, warn};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
-/// How long the thread waits for a frame before it looks at its commands again; a stop takes no longer.
+/// How long the thread waits for a frame before it reads its commands again; a stop takes no longer.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// Between two attempts to open a camera that fails.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
-/// Between two looks for a camera that is not there; each makes libcamera search all devices.
-const LOOK_PAUSE: Duration = Duration::from_secs(2);
+/// Between two searches for a camera that is not there; each makes libcamera search all devices.
+const SEARCH_PAUSE: Duration = Duration::from_secs(2);
 
 /// What the worker needs of the machine; the tests script it.
 pub(super) trait World {
@@ -39,10 +42,10 @@ pub(super) trait World {
     ) -> Result<Command, RecvTimeoutError>;
 }
 
-/// The machine itself.
-pub(super) struct Machine;
+/// This machine and its clock.
+pub(super) struct ThisMachine;
 
-impl World for Machine {
+impl World for ThisMachine {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
@@ -65,37 +68,6 @@ impl World for Machine {
     }
 }
 
-/// Numbers frames through all restarts of their source.
-#[derive(Default)]
-pub(super) struct Numbers {
-    newest: u64,
-    /// What is added to the source's numbers; unknown until its first frame.
-    offset: Option<u64>,
-}
-
-impl Numbers {
-    /// The number for the source's frame `sequence`, and how many frames were lost before it.
-    fn next(&mut self, sequence: u64) -> (u64, u64) {
-        let expected = self.newest + 1;
-        let continued = self.offset.map(|offset| sequence + offset);
-        let (number, lost) = match continued.filter(|number| *number >= expected) {
-            Some(number) => (number, number - expected),
-            None => {
-                // A source that goes on keeps its numbers: they may be in the picture, too.
-                self.offset = Some(expected.saturating_sub(sequence));
-                (expected.max(sequence), 0)
-            }
-        };
-        self.newest = number;
-        (number, lost)
-    }
-
-    /// The source may count anew.
-    fn restart(&mut self) {
-        self.offset = None;
-    }
-}
-
 /// How the worker ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
@@ -105,18 +77,19 @@ pub(super) enum Ended {
     GaveUp(String),
 }
 
-pub(super) struct Worker<W> {
-    pub(super) world: W,
-    pub(super) config: CameraConfig,
-    pub(super) requested: controls::Set,
-    pub(super) commands: Receiver<Command>,
-    pub(super) known: Arc<Known>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) pulse: Arc<Pulse>,
-    pub(super) deliver: Box<dyn FnMut(Frame) + Send>,
-    pub(super) numbers: Numbers,
+pub(super) struct CaptureWorker<W> {
+    world: W,
+    config: CameraConfig,
+    requested: controls::Set,
+    commands: Receiver<Command>,
+    report: Arc<Report>,
+    metrics: Arc<Metrics>,
+    pulse: Arc<Pulse>,
+    deliver: Box<dyn FnMut(Frame) + Send>,
+    numbers: Numbers,
+    ladder: Ladder,
     /// Until when the camera is to seem to deliver nothing.
-    pub(super) stalled: Option<Timestamp>,
+    stalled: Option<Timestamp>,
 }
 
 /// Whether the thread goes on.
@@ -127,7 +100,7 @@ enum Next {
 }
 
 /// What there is of the camera.
-enum State {
+enum Held {
     Open(Box<dyn Camera>),
     /// It is not there, and waited for.
     Absent,
@@ -138,57 +111,96 @@ enum State {
 /// Why the capturing loop was left.
 enum Left {
     Stop,
-    Due(Step, String),
+    Stalled(String),
+    Failed(CameraError),
 }
 
-impl<W: World> Worker<W> {
+impl<W: World> CaptureWorker<W> {
+    pub(super) fn new(
+        world: W,
+        job: super::Job,
+        commands: Receiver<Command>,
+        report: Arc<Report>,
+    ) -> Self {
+        Self {
+            world,
+            config: job.config,
+            requested: job.requested,
+            commands,
+            report,
+            metrics: job.metrics,
+            pulse: job.pulse,
+            deliver: job.deliver,
+            numbers: Numbers::default(),
+            ladder: Ladder::new(),
+            stalled: None,
+        }
+    }
+
     /// Captures from `camera`, or from the one that is waited for, until it is told to stop or nothing helps.
     pub(super) fn run(mut self, camera: Option<Box<dyn Camera>>) -> Ended {
         info!("capturing from {}", self.config.source);
-        let mut ladder = Ladder::new(self.world.now(), self.interval());
-        let mut state = match camera {
+        let mut held = match camera {
             Some(camera) => {
-                self.learn(camera.as_ref());
-                State::Open(camera)
+                self.pulse.expect_start(self.world.now());
+                self.publish_ranges(camera.as_ref());
+                Held::Open(camera)
             }
-            None => State::Absent,
+            None => Held::Absent,
         };
         let ended = loop {
-            state = match state {
-                State::Open(mut camera) => match self.capture(camera.as_mut(), &mut ladder) {
-                    Left::Stop => {
-                        self.close(camera);
-                        break Ended::Stopped;
-                    }
-                    Left::Due(step, reason) => {
-                        error!("camera: {reason}");
-                        self.known.set_readings(Readings::default());
-                        match step {
-                            Step::Restart => self.restart(camera, &mut ladder),
-                            Step::Reopen => {
-                                self.close(camera);
-                                self.reopen(&mut ladder)
-                            }
-                            // Not closed: what does not answer may not close either, and the process ends.
-                            Step::GiveUp => {
-                                std::mem::forget(camera);
-                                break Ended::GaveUp(reason);
+            held = match held {
+                Held::Open(mut camera) => {
+                    let left = self.capture(camera.as_mut());
+                    self.report.set_readings(Readings::default());
+                    match left {
+                        Left::Stop => {
+                            self.close(camera);
+                            break Ended::Stopped;
+                        }
+                        Left::Stalled(reason) => {
+                            error!("camera: {reason}");
+                            match self.ladder.after_stall() {
+                                Step::Restart => self.restart(camera),
+                                Step::Reopen => {
+                                    self.close(camera);
+                                    self.reopen()
+                                }
+                                Step::GiveUp => {
+                                    abandon(camera);
+                                    break Ended::GaveUp(reason);
+                                }
                             }
                         }
+                        Left::Failed(error) if error.is_absence() => {
+                            self.close(camera);
+                            warn!("camera: {error}; waiting for it");
+                            Held::Absent
+                        }
+                        // One more failure after a reopening that worked: not at once, it would fail for ever.
+                        Left::Failed(error) if self.ladder.has_reopened() => {
+                            self.close(camera);
+                            Held::Broken(error.to_string())
+                        }
+                        Left::Failed(error) => {
+                            error!("camera: {error}");
+                            self.close(camera);
+                            self.reopen()
+                        }
                     }
-                },
-                State::Broken(reason) => {
+                }
+                Held::Broken(reason) => {
                     error!("camera: {reason}");
-                    if ladder.after_error() == Step::GiveUp {
+                    if self.ladder.after_error() == Step::GiveUp {
                         break Ended::GaveUp(reason);
                     }
-                    match self.idle(REOPEN_PAUSE, &mut ladder) {
-                        Next::Continue => self.reopen(&mut ladder),
+                    match self.idle(REOPEN_PAUSE) {
+                        Next::Continue => self.reopen(),
                         Next::Stop => break Ended::Stopped,
                     }
                 }
-                State::Absent => match self.idle(LOOK_PAUSE, &mut ladder) {
-                    Next::Continue => self.look(&mut ladder),
+                Held::Absent => match self.idle(SEARCH_PAUSE) {
+                    Next::Continue => self.search(),
                     Next::Stop => break Ended::Stopped,
                 },
             };
@@ -197,85 +209,76 @@ impl<W: World> Worker<W> {
         ended
     }
 
-    /// Delivers frames until it is told to stop or a step is due.
-    fn capture(&mut self, camera: &mut dyn Camera, ladder: &mut Ladder) -> Left {
+    /// Delivers frames until it is told to stop, or a step is due.
+    fn capture(&mut self, camera: &mut dyn Camera) -> Left {
         loop {
             self.pulse.beat(Phase::Capturing, self.world.now());
-            match self.attend(camera, ladder) {
+            match self.run_commands(camera) {
                 Ok(Next::Continue) => {}
                 Ok(Next::Stop) => return Left::Stop,
-                Err(error) => return Left::Due(ladder.after_error(), error.to_string()),
+                Err(error) => return Left::Failed(error),
             }
             let frame = match camera.next_frame(PATIENCE) {
                 Ok(frame) => frame,
-                Err(error) => return Left::Due(ladder.after_error(), error.to_string()),
+                Err(error) => return Left::Failed(error),
             };
             let now = self.world.now();
             let hidden = self.stalled.is_some_and(|until| now < until);
             if let Some(frame) = frame.filter(|_| !hidden) {
-                self.hand_on(frame, camera.readings(), ladder, now);
+                self.deliver_if_fresh(frame, camera.readings(), now);
             }
-            if let Some(step) = ladder.due(now) {
-                let silence = self.pulse.silence(now).unwrap_or_default().as_secs_f64();
-                return Left::Due(step, format!("nothing new for {silence:.1} s"));
+            if self.pulse.is_overdue(now) {
+                let silence = self.pulse.silence(now).as_secs_f64();
+                return Left::Stalled(format!("nothing new for {silence:.1} s"));
             }
         }
     }
 
-    /// Delivers a frame, if it is fresh.
-    fn hand_on(
-        &mut self,
-        mut frame: Frame,
-        readings: Readings,
-        ladder: &mut Ladder,
-        now: Timestamp,
-    ) {
-        if !ladder.frame(now, frame.sequence, frame.captured) {
+    fn deliver_if_fresh(&mut self, mut frame: Frame, readings: Readings, now: Timestamp) {
+        let numbered = self.numbers.number(frame.sequence, frame.captured, now);
+        let Some(numbered) = numbered else {
             self.metrics.frames_stale.inc();
             return;
-        }
+        };
+        frame.sequence = numbered.number;
+        frame.captured = numbered.captured;
         self.pulse.frame(now);
-        let (number, lost) = self.numbers.next(frame.sequence);
-        frame.sequence = number;
+        self.ladder.frame(now, self.pulse.stall_time());
         self.metrics.frames_captured.inc();
-        self.metrics.frames_lost.inc_by(lost);
-        self.known.set_readings(readings);
+        self.metrics.frames_lost.inc_by(numbered.lost);
+        self.report.set_readings(readings);
         (self.deliver)(frame);
     }
 
     /// Carries out the commands that are waiting.
-    fn attend(
-        &mut self,
-        camera: &mut dyn Camera,
-        ladder: &mut Ladder,
-    ) -> Result<Next, CameraError> {
+    fn run_commands(&mut self, camera: &mut dyn Camera) -> Result<Next, CameraError> {
         loop {
             let command = match self.commands.try_recv() {
                 Ok(command) => command,
                 Err(TryRecvError::Empty) => return Ok(Next::Continue),
                 Err(TryRecvError::Disconnected) => return Ok(Next::Stop),
             };
-            match self.note(command, ladder) {
-                Noted::Stop => return Ok(Next::Stop),
-                Noted::News(news) => camera.apply(&self.requested, &news)?,
-                Noted::Rate => {
+            match self.remember(command) {
+                Change::Stop => return Ok(Next::Stop),
+                Change::Controls(changed) => camera.apply(&self.requested, &changed)?,
+                Change::Rate => {
                     camera.set_rate(self.config.rate)?;
                     self.numbers.restart();
-                    self.learn(camera);
+                    self.publish_ranges(camera);
                 }
-                Noted::Nothing => {}
+                Change::Nothing => {}
             }
         }
     }
 
-    /// Remembers what a command asks for.
-    fn note(&mut self, command: Command, ladder: &mut Ladder) -> Noted {
+    /// Takes over what a command asks for; what that changes for an open camera is left to the caller.
+    fn remember(&mut self, command: Command) -> Change {
         match command {
-            Command::Stop => Noted::Stop,
+            Command::Stop => Change::Stop,
             Command::Stall(span) => {
                 warn!("camera: seems to deliver nothing for {span:?}, as asked");
                 self.stalled = Some(self.world.now().after(span));
-                Noted::Nothing
+                Change::Nothing
             }
             Command::Hang => {
                 warn!("camera: hangs, as asked");
@@ -283,97 +286,96 @@ impl<W: World> Worker<W> {
                     std::thread::park();
                 }
             }
-            Command::Apply { requested, news } => {
+            Command::Apply { requested, changed } => {
                 self.requested = requested;
-                Noted::News(news)
+                Change::Controls(changed)
             }
             Command::Rate(rate) => {
                 self.config.rate = rate;
-                ladder.set_interval(self.world.now(), self.interval());
-                Noted::Rate
+                self.pulse.set_interval(self.world.now(), interval(rate));
+                Change::Rate
             }
         }
     }
 
-    fn restart(&mut self, mut camera: Box<dyn Camera>, ladder: &mut Ladder) -> State {
+    fn restart(&mut self, mut camera: Box<dyn Camera>) -> Held {
         warn!("camera: restarting the capture");
-        self.metrics.recovered("restart");
+        self.metrics.recovered(Step::Restart.name());
         self.numbers.restart();
         self.pulse.beat(Phase::Restarting, self.world.now());
         let restarted = camera.restart();
-        ladder.took(Step::Restart, self.world.now());
+        self.ladder.took(Step::Restart);
+        self.pulse.expect_start(self.world.now());
         match restarted {
-            Ok(()) => State::Open(camera),
+            Ok(()) => Held::Open(camera),
             Err(error) => {
                 self.close(camera);
-                State::Broken(error.to_string())
+                Held::Broken(error.to_string())
             }
         }
     }
 
-    fn reopen(&mut self, ladder: &mut Ladder) -> State {
+    fn reopen(&mut self) -> Held {
         warn!("camera: opening it again");
-        self.metrics.recovered("reopen");
-        self.numbers.restart();
+        self.metrics.recovered(Step::Reopen.name());
         let opened = self.open();
-        ladder.took(Step::Reopen, self.world.now());
+        self.ladder.took(Step::Reopen);
         match opened {
-            Ok(camera) => State::Open(camera),
+            Ok(camera) => Held::Open(camera),
             Err(error) if error.is_absence() => {
                 warn!("camera: {error}; waiting for it");
-                State::Absent
+                Held::Absent
             }
-            Err(error) => State::Broken(error.to_string()),
+            Err(error) => Held::Broken(error.to_string()),
         }
     }
 
-    /// Looks whether the camera that was not there is there now.
-    fn look(&mut self, ladder: &mut Ladder) -> State {
+    /// Searches for the camera that was not there.
+    fn search(&mut self) -> Held {
         match self.open() {
             Ok(camera) => {
-                info!("camera: it is there");
-                self.numbers.restart();
-                ladder.appeared(self.world.now());
-                State::Open(camera)
+                info!("camera: found");
+                self.ladder.appeared();
+                Held::Open(camera)
             }
-            Err(error) if error.is_absence() => State::Absent,
-            Err(error) => State::Broken(error.to_string()),
+            Err(error) if error.is_absence() => Held::Absent,
+            Err(error) => Held::Broken(error.to_string()),
         }
     }
 
     fn open(&mut self) -> Result<Box<dyn Camera>, CameraError> {
         self.pulse.beat(Phase::Opening, self.world.now());
-        let camera = self
-            .world
-            .open(&self.config, &self.requested, self.numbers.newest)?;
-        self.learn(camera.as_ref());
+        let last = self.numbers.newest();
+        let camera = self.world.open(&self.config, &self.requested, last)?;
+        self.numbers.restart();
+        self.pulse.expect_start(self.world.now());
+        self.publish_ranges(camera.as_ref());
         Ok(camera)
     }
 
+    /// What it could do stays known: /set refuses what the camera would not take once it is open again.
     fn close(&mut self, camera: Box<dyn Camera>) {
         self.pulse.beat(Phase::Closing, self.world.now());
         drop(camera);
-        self.known.set_limits(controls::Limits::default());
     }
 
-    /// Takes over what the camera can do.
-    fn learn(&self, camera: &dyn Camera) {
-        let limits = camera.limits();
-        self.known.set_limits(limits);
-        if let Err(error) = limits.check(&limits.applicable(&self.requested)) {
+    fn publish_ranges(&self, camera: &dyn Camera) {
+        let ranges = camera.ranges();
+        self.report.set_ranges(ranges);
+        if let Err(error) = ranges.check(&ranges.applicable(&self.requested)) {
             warn!("controls: {error}; the camera takes the nearest");
         }
     }
 
     /// Takes commands for `span`, without a camera.
-    fn idle(&mut self, span: Duration, ladder: &mut Ladder) -> Next {
+    fn idle(&mut self, span: Duration) -> Next {
         let until = self.world.now().after(span);
         loop {
             let now = self.world.now();
             self.pulse.beat(Phase::Waiting, now);
             match self.world.wait(&self.commands, until.since(now)) {
                 Ok(command) => {
-                    if let Noted::Stop = self.note(command, ladder) {
+                    if let Change::Stop = self.remember(command) {
                         return Next::Stop;
                     }
                 }
@@ -382,16 +384,17 @@ impl<W: World> Worker<W> {
             }
         }
     }
+}
 
-    fn interval(&self) -> Duration {
-        Duration::from_secs_f64(1.0 / self.config.rate)
-    }
+/// Leaves the camera open: what does not answer may not close either, and the process ends.
+fn abandon(camera: Box<dyn Camera>) {
+    std::mem::forget(camera);
 }
 
 /// What a command changes for an open camera.
-enum Noted {
+enum Change {
     Stop,
-    News(controls::Set),
+    Controls(controls::Set),
     Rate,
     Nothing,
 }

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 
 use toml::Value;
 
-use super::{LISTEN_ACCEPTED, Source, UPDATE_URL_ACCEPTED, is_update_url};
+use super::types::{ORIGIN_EXPECTED, UPDATE_URL_EXPECTED, is_origin, is_update_url};
+use super::{LISTEN_EXPECTED, Source};
 use crate::controls::{Control, Kind, TABLE, one_of};
 
 /// A section of the file.
@@ -57,7 +58,7 @@ pub(super) enum Accepts {
 const CORES: i64 = 1024;
 
 impl Accepts {
-    /// Whether the value is one of the accepted.
+    /// Whether the value is one of those that are expected.
     pub fn check(&self, value: &Value) -> bool {
         let number = || value.as_float().or(value.as_integer().map(|n| n as f64));
         let in_range = |n: i64, min, max| (min..=max).contains(&n);
@@ -111,14 +112,14 @@ impl fmt::Display for Accepts {
                 "\"auto\" or a list of core numbers from 0 to {}, like [3]",
                 CORES - 1
             ),
-            Accepts::Control(control) => f.write_str(&control.accepted()),
+            Accepts::Control(control) => f.write_str(&control.expected()),
         }
     }
 }
 
 impl Key {
     /// [`Accepts`] with the unit.
-    pub fn accepted(&self) -> String {
+    pub fn expected(&self) -> String {
         // The control table puts the unit in by itself.
         match (self.unit, self.accepts) {
             ("", accepts) | (_, accepts @ Accepts::Control(_)) => accepts.to_string(),
@@ -127,17 +128,32 @@ impl Key {
     }
 }
 
+const PATH_EXPECTED: &str = "an absolute path, or empty";
+
+fn is_path(text: &str) -> bool {
+    text.is_empty() || text.starts_with('/')
+}
+
 /// Every section and key.
 pub(super) static SECTIONS: &[Section] = &[
     Section {
         name: "server",
-        keys: &[Key {
-            name: "listen",
-            unit: "",
-            accepts: Accepts::Text(|text| text.parse::<SocketAddr>().is_ok(), LISTEN_ACCEPTED),
-            live: false,
-            doc: "Where to listen. [::]:8000 serves IPv6 and IPv4; port 0 picks a free port.",
-        }],
+        keys: &[
+            Key {
+                name: "listen",
+                unit: "",
+                accepts: Accepts::Text(|text| text.parse::<SocketAddr>().is_ok(), LISTEN_EXPECTED),
+                live: false,
+                doc: "Where to listen. [::]:8000 serves IPv6 and IPv4; port 0 picks a free port.",
+            },
+            Key {
+                name: "allow_origin",
+                unit: "",
+                accepts: Accepts::Text(is_origin, ORIGIN_EXPECTED),
+                live: true,
+                doc: "Pages of this origin may read picam's answers (CORS). \"*\": of any origin. Empty: of none.",
+            },
+        ],
     },
     Section {
         name: "camera",
@@ -145,7 +161,7 @@ pub(super) static SECTIONS: &[Section] = &[
             Key {
                 name: "source",
                 unit: "",
-                accepts: Accepts::Text(|text| text.parse::<Source>().is_ok(), Source::ACCEPTED),
+                accepts: Accepts::Text(|text| text.parse::<Source>().is_ok(), Source::EXPECTED),
                 live: false,
                 doc: "Where the frames come from: a test picture, files in a loop, or the camera.",
             },
@@ -281,15 +297,22 @@ pub(super) static SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "state",
+        keys: &[Key {
+            name: "directory",
+            unit: "",
+            accepts: Accepts::Text(is_path, PATH_EXPECTED),
+            live: false,
+            doc: "A folder for what was set while picam ran: it is in force again after a restart. Empty: forgotten.",
+        }],
+    },
+    Section {
         name: "watchdog",
         keys: &[
             Key {
                 name: "device",
                 unit: "",
-                accepts: Accepts::Text(
-                    |text| text.is_empty() || text.starts_with('/'),
-                    "an absolute path, or empty",
-                ),
+                accepts: Accepts::Text(is_path, PATH_EXPECTED),
                 live: false,
                 doc: "The hardware watchdog, like /dev/watchdog. It runs from the first frame on. Empty: none.",
             },
@@ -298,7 +321,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 unit: "seconds",
                 accepts: Accepts::Float(30.0, 3600.0),
                 live: false,
-                doc: "Without a frame for this long the hardware watchdog is left to reset the machine.",
+                doc: "Without a picture for this long the hardware watchdog is left to reset the machine.",
             },
         ],
     },
@@ -307,7 +330,7 @@ pub(super) static SECTIONS: &[Section] = &[
         keys: &[Key {
             name: "url",
             unit: "",
-            accepts: Accepts::Text(is_update_url, UPDATE_URL_ACCEPTED),
+            accepts: Accepts::Text(is_update_url, UPDATE_URL_EXPECTED),
             live: true,
             doc: "Where the appliance looks for a newer bundle by itself; picam-update reads it. Empty: it does not look.",
         }],

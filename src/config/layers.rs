@@ -1,5 +1,5 @@
 //! The layers of the configuration: files laid over the defaults key by key, and the command line
-//! over the files. Every problem is one line that says where, what, and what is accepted.
+//! over the files. Every problem is one line that says where, what, and what is expected.
 
 use std::fmt;
 use std::io;
@@ -53,14 +53,14 @@ impl Default for Layers {
 
 /// A line of a file; displayed as `FILE:LINE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct FileLine {
     /// The file.
     pub path: PathBuf,
     /// The line, counted from 1.
     pub line: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FileLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.path.display(), self.line)
     }
@@ -75,44 +75,47 @@ pub enum Problem {
     Read { path: PathBuf, source: io::Error },
     /// The file is not UTF-8, or not TOML.
     #[error("{place}: not TOML: {message}")]
-    Syntax { place: Place, message: String },
+    Syntax { place: FileLine, message: String },
     /// There is no such section.
-    #[error("{place}: unknown section {name}: accepted is {accepted}")]
+    #[error("{place}: unknown section {name}: expected {expected}")]
     UnknownSection {
-        place: Place,
+        place: FileLine,
         name: String,
-        accepted: String,
+        expected: String,
     },
     /// The name of a section is used for something else.
-    #[error("{place}: {name} = {given}: accepted is a section [{name}] with keys")]
+    #[error("{place}: {name} = {given}: expected a section [{name}] with keys")]
     NotASection {
-        place: Place,
+        place: FileLine,
         name: &'static str,
         given: String,
     },
     /// The section has no such key.
-    #[error("{place}: unknown key {name} in [{section}]: accepted is {accepted}")]
+    #[error("{place}: unknown key {name} in [{section}]: expected {expected}")]
     UnknownKey {
-        place: Place,
+        place: FileLine,
         section: &'static str,
         name: String,
-        accepted: String,
+        expected: String,
     },
     /// The value has the wrong type or is out of range.
-    #[error("{place}: {key} = {given}: accepted is {accepted}")]
+    #[error("{place}: {key} = {given}: expected {expected}")]
     Value {
-        place: Place,
+        place: FileLine,
         key: String,
         given: String,
-        accepted: String,
+        expected: String,
     },
     /// A control contradicts another one in the same file.
     #[error("{place}: controls: {source}")]
-    Controls { place: Place, source: ControlError },
+    Controls {
+        place: FileLine,
+        source: ControlError,
+    },
     /// Two keys have values that do not go together; the place is the later one's.
-    #[error("{place}: {small} = {small_value} with {large} = {large_value}: accepted is {rule}")]
+    #[error("{place}: {small} = {small_value} with {large} = {large_value}: expected {rule}")]
     Order {
-        place: Place,
+        place: FileLine,
         small: &'static str,
         small_value: usize,
         large: &'static str,
@@ -165,13 +168,13 @@ struct Reader {
     /// The controls that each file sets.
     controls: Vec<Set>,
     /// Every key set, in the order of reading, and where.
-    places: Vec<(String, Place)>,
+    places: Vec<(String, FileLine)>,
     problems: Vec<Problem>,
 }
 
 impl Reader {
     fn read(&mut self, path: &Path, bytes: &[u8]) {
-        let place = |offset: usize| Place {
+        let place = |offset: usize| FileLine {
             path: path.to_owned(),
             line: 1 + bytes[..offset.min(bytes.len())]
                 .iter()
@@ -206,13 +209,13 @@ impl Reader {
         self.controls.push(Set::default());
         for (name, value) in in_order(table) {
             let Some(section) = SECTIONS.iter().find(|s| s.name == name.as_ref()) else {
-                let accepted = one_of(&SECTIONS.iter().map(|s| s.name).collect::<Vec<_>>());
+                let expected = one_of(&SECTIONS.iter().map(|s| s.name).collect::<Vec<_>>());
                 let place = (file.place)(name.span().start);
                 let name = shown(name.as_ref());
                 self.problems.push(Problem::UnknownSection {
                     place,
                     name,
-                    accepted,
+                    expected,
                 });
                 continue;
             };
@@ -239,7 +242,7 @@ impl Reader {
                     place,
                     section: section.name,
                     name: shown(name.as_ref()),
-                    accepted: one_of(&section.keys.iter().map(|key| key.name).collect::<Vec<_>>()),
+                    expected: one_of(&section.keys.iter().map(|key| key.name).collect::<Vec<_>>()),
                 });
                 continue;
             };
@@ -250,14 +253,14 @@ impl Reader {
                     place,
                     key: format!("{}.{}", section.name, key.name),
                     given,
-                    accepted: key.accepted(),
+                    expected: key.expected(),
                 }),
             }
         }
     }
 
     /// Takes over a value that its key accepts.
-    fn set(&mut self, place: Place, section: &Section, key: &Key, value: Value) {
+    fn set(&mut self, place: FileLine, section: &Section, key: &Key, value: Value) {
         if let Accepts::Control(control) = key.accepts {
             let text = control_text(control, &value).unwrap_or_default();
             if let Some(set) = self.controls.last_mut()
@@ -338,7 +341,7 @@ impl Reader {
 /// The file being read.
 struct File<'a> {
     text: &'a str,
-    place: &'a dyn Fn(usize) -> Place,
+    place: &'a dyn Fn(usize) -> FileLine,
 }
 
 impl File<'_> {

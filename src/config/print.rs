@@ -1,18 +1,9 @@
-//! A configuration as a commented TOML file, and the difference between two of them.
+//! A configuration as a commented TOML file.
 
 use toml::{Table, Value};
 
 use super::Config;
 use super::keys::SECTIONS;
-
-/// What differs between two configurations: dotted names, in the order of the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Keys that a running picam can take over.
-    pub applied: Vec<String>,
-    /// Keys that take effect at the next start only.
-    pub needs_restart: Vec<String>,
-}
 
 impl Config {
     /// The configuration as a file: every key, with what it means, accepts, and its default.
@@ -28,7 +19,7 @@ impl Config {
                 let default = find(&defaults, section.name, key.name)
                     .map_or("not set".to_owned(), Value::to_string);
                 text += &format!("# {}\n", key.doc);
-                text += &format!("# Accepted: {}. Default: {default}.\n", key.accepted());
+                text += &format!("# Expected: {}. Default: {default}.\n", key.expected());
                 match find(&values, section.name, key.name) {
                     Some(value) => text += &format!("{} = {value}\n", key.name),
                     None => text += &format!("#{} =\n", key.name),
@@ -38,31 +29,12 @@ impl Config {
         text
     }
 
-    /// The keys whose value differs in `new`, by whether a running picam can take it over.
-    pub fn live_changes(&self, new: &Config) -> Changes {
-        let (old, new) = (self.values(), new.values());
-        let mut changes = Changes::default();
-        for section in SECTIONS {
-            for key in section.keys {
-                if find(&old, section.name, key.name) != find(&new, section.name, key.name) {
-                    let list = if key.live {
-                        &mut changes.applied
-                    } else {
-                        &mut changes.needs_restart
-                    };
-                    list.push(format!("{}.{}", section.name, key.name));
-                }
-            }
-        }
-        changes
-    }
-
-    fn values(&self) -> Table {
+    pub(super) fn values(&self) -> Table {
         Table::try_from(self).expect("every field of Config has a TOML type")
     }
 }
 
-fn find<'a>(values: &'a Table, section: &str, key: &str) -> Option<&'a Value> {
+pub(super) fn find<'a>(values: &'a Table, section: &str, key: &str) -> Option<&'a Value> {
     values.get(section)?.get(key)
 }
 

@@ -17,7 +17,7 @@ impl Set {
     /// as it is": that is what an HTML form sends for a blank field.
     ///
     /// # Errors
-    /// The first name or value that cannot be accepted, or that contradicts one before it.
+    /// The first name or value that cannot be expected, or that contradicts one before it.
     pub fn parse_query(query: &str) -> Result<Set, ControlError> {
         let mut set = Set::default();
         let mut seen = Vec::new();

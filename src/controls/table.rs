@@ -56,8 +56,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What values are accepted, in `unit`, as the end of a sentence: "a number of at least 1 (ratio)".
-    pub(super) fn accepted(&self, unit: &str) -> String {
+    /// What values are expected, in `unit`, as the end of a sentence: "a number of at least 1 (ratio)".
+    pub(super) fn expected(&self, unit: &str) -> String {
         let values = match self {
             Kind::Integer(range) => format!("an integer {range}"),
             Kind::Float(range) => format!("a number {range}"),
@@ -225,9 +225,9 @@ impl Control {
             .ok_or_else(|| ControlError::Unknown { name: shown(name) })
     }
 
-    /// What values are accepted, as the end of a sentence: "a number of at least 1 (ratio)".
-    pub fn accepted(&self) -> String {
-        self.kind.accepted(self.unit)
+    /// What values are expected, as the end of a sentence: "a number of at least 1 (ratio)".
+    pub fn expected(&self) -> String {
+        self.kind.expected(self.unit)
     }
 
     /// Reads a value; spaces round it do not matter.
@@ -257,7 +257,7 @@ impl Control {
         value.ok_or_else(|| ControlError::Value {
             name: self.name,
             given: shown(text),
-            accepted: self.accepted(),
+            expected: self.expected(),
         })
     }
 }

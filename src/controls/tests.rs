@@ -85,14 +85,14 @@ fn every_bound_is_inclusive() {
 #[test]
 fn what_is_not_accepted_is_answered_by_what_is() {
     const NAMES: &str = "ExposureTime, AnalogueGain, LensPosition, AfMode, AeEnable or AwbEnable";
-    const EXPOSURE: &str = "accepted is an integer from 1 to 2147483647 (µs)";
-    const GAIN: &str = "accepted is a number of at least 1 (ratio)";
+    const EXPOSURE: &str = "expected an integer from 1 to 2147483647 (µs)";
+    const GAIN: &str = "expected a number of at least 1 (ratio)";
     let cases = [
-        ("Foo=1", format!(r#"unknown control "Foo": accepted is {NAMES}"#)),
-        ("Foo=", format!(r#"unknown control "Foo": accepted is {NAMES}"#)),
-        ("exposuretime=1", format!(r#"unknown control "exposuretime": accepted is {NAMES}"#)),
-        ("=1", format!(r#"unknown control "": accepted is {NAMES}"#)),
-        ("%0d%0aX%ff=1", format!("unknown control \"\\r\\nX\u{fffd}\": accepted is {NAMES}")),
+        ("Foo=1", format!(r#"unknown control "Foo": expected {NAMES}"#)),
+        ("Foo=", format!(r#"unknown control "Foo": expected {NAMES}"#)),
+        ("exposuretime=1", format!(r#"unknown control "exposuretime": expected {NAMES}"#)),
+        ("=1", format!(r#"unknown control "": expected {NAMES}"#)),
+        ("%0d%0aX%ff=1", format!("unknown control \"\\r\\nX\u{fffd}\": expected {NAMES}")),
         ("ExposureTime=abc", format!(r#"ExposureTime = "abc": {EXPOSURE}"#)),
         ("ExposureTime=1.5", format!(r#"ExposureTime = "1.5": {EXPOSURE}"#)),
         ("ExposureTime=99999999999999999999", format!(r#"ExposureTime = "99999999999999999999": {EXPOSURE}"#)),
@@ -100,11 +100,11 @@ fn what_is_not_accepted_is_answered_by_what_is() {
         ("AnalogueGain=inf", format!(r#"AnalogueGain = "inf": {GAIN}"#)),
         ("AnalogueGain=1e39", format!(r#"AnalogueGain = "1e39": {GAIN}"#)),
         ("AnalogueGain=1,5", format!(r#"AnalogueGain = "1,5": {GAIN}"#)),
-        ("LensPosition=-1", r#"LensPosition = "-1": accepted is a number of at least 0 (dioptres)"#.to_owned()),
-        ("AfMode=off", r#"AfMode = "off": accepted is manual, auto or continuous"#.to_owned()),
-        ("AeEnable=yes", r#"AeEnable = "yes": accepted is true, false, 1 or 0"#.to_owned()),
-        ("AeEnable=1&AeEnable=1", "AeEnable is given twice: accepted is once".to_owned()),
-        ("AeEnable=&AeEnable=1", "AeEnable is given twice: accepted is once".to_owned()),
+        ("LensPosition=-1", r#"LensPosition = "-1": expected a number of at least 0 (dioptres)"#.to_owned()),
+        ("AfMode=off", r#"AfMode = "off": expected manual, auto or continuous"#.to_owned()),
+        ("AeEnable=yes", r#"AeEnable = "yes": expected true, false, 1 or 0"#.to_owned()),
+        ("AeEnable=1&AeEnable=1", "AeEnable is given twice: expected once".to_owned()),
+        ("AeEnable=&AeEnable=1", "AeEnable is given twice: expected once".to_owned()),
         (
             "ExposureTime=5&AeEnable=true",
             "ExposureTime with AeEnable=true contradict each other: leave one out, or make it AeEnable=false".to_owned(),

@@ -1,7 +1,9 @@
 //! One client that is being answered: writes to it without copies, and waits for pictures on its behalf.
 
-use super::guard::{Guard, Phase};
-use super::tcp;
+use super::guard::{Guard, Stage};
+use super::reply::Reply;
+use super::request::Request;
+use super::{Context, tcp};
 use crate::hub::Waiter;
 use may::io::WaitIo;
 use may::net::TcpStream;
@@ -39,15 +41,25 @@ impl Client {
         }
     }
 
+    /// Answers `request`, of which a HEAD gets the head alone.
+    ///
+    /// # Errors
+    /// As [`Client::write`].
+    pub fn reply(&mut self, context: &Context, request: &Request, reply: &Reply) -> io::Result<()> {
+        let head = reply.head(&context.config().server.allow_origin);
+        let body = if request.is_head() { &[] } else { reply.body() };
+        self.write(&[head.as_bytes(), body])
+    }
+
     /// Writes all of `parts`, while the guard watches the time.
     ///
     /// # Errors
     /// The client is gone, or was cut for being slow.
     pub fn write(&mut self, parts: &[&[u8]]) -> io::Result<()> {
         self.answered = true;
-        self.guard.enter(self.fd, Phase::Write);
+        self.guard.enter(self.fd, Stage::Write);
         let result = self.write_all(parts);
-        self.guard.enter(self.fd, Phase::Answer);
+        self.guard.enter(self.fd, Stage::Answer);
         result
     }
 
@@ -88,11 +100,10 @@ impl Client {
         Ok(Arc::clone(self.waiter.insert(waiter)))
     }
 
-    /// Waits until the waiter is woken, the socket has something to say, or it is `until`; not at all if `ready`
-    /// says so. May return early: look again at what is waited for.
+    /// Waits until the waiter is woken, something happens on the socket, or it is `until`; not at all if `ready`. May return early: check again what is waited for.
     ///
     /// # Errors
-    /// The client has closed its side or the connection is broken.
+    /// The connection is broken.
     pub fn wait(&mut self, until: Option<Instant>, ready: impl FnOnce() -> bool) -> io::Result<()> {
         let waiter = self.waiter()?;
         waiter.set_idle(true);
@@ -111,6 +122,11 @@ impl Client {
         }
     }
 
+    /// Whether the client has closed its side. It may still read, or be gone.
+    pub fn is_half_closed(&self) -> bool {
+        tcp::is_half_closed(self.fd)
+    }
+
     /// What the kernel knows of the connection.
     ///
     /// # Errors
@@ -122,8 +138,8 @@ impl Client {
     /// Ends the response, and waits for the client to end its side: a close with bytes unread would reset the
     /// connection, and the client might lose the response's end.
     pub fn linger(&mut self) {
-        self.guard.enter(self.fd, Phase::Linger);
-        tcp::shutdown(self.fd, libc::SHUT_WR);
+        self.guard.enter(self.fd, Stage::Linger);
+        tcp::end_writing(self.fd);
         if let Ok(stream) = self.waiting() {
             let (mut scrap, mut total) = ([0; 1024], 0);
             while let Ok(length @ 1..) = stream.read(&mut scrap) {
@@ -133,7 +149,7 @@ impl Client {
                 }
             }
         }
-        tcp::shutdown(self.fd, libc::SHUT_RDWR);
+        tcp::shutdown(self.fd);
     }
 
     fn waiting(&mut self) -> io::Result<&mut TcpStream> {

@@ -1,22 +1,24 @@
-//! Bounds what a connection may cost. may_minihttp has no limits and no timeouts of its own; one thread looks
-//! at all connections and cuts those that exceed a limit of the configuration's `[limits]`. It also keeps the
-//! alarms of coroutines that wait for a moment rather than for their socket.
+//! Bounds what a connection may cost. may_minihttp has no limits and no timeouts of its own; one thread checks all
+//! connections and cuts those that exceed a limit of the configuration's `[limits]`. It also keeps the alarms of
+//! coroutines that wait for a moment rather than for their socket.
 
+use super::reply::{Status, last_words};
 use super::tcp;
-use crate::config::Limits;
+use crate::config::LimitsConfig;
 use crate::hub::Waiter;
 use crate::metrics::Metrics;
+use crate::sync::lock;
 use log::debug;
 use may::coroutine::{self, Coroutine};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::os::fd::RawFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Between two looks at all connections, while there are any.
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// Between two checks of all connections, while there are any.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// How long a client may take to close its side after it was answered; what it still sends is thrown away.
 const LINGER: Duration = Duration::from_secs(2);
 /// What is left of a started frame when picam stops.
@@ -24,7 +26,7 @@ const LAST_WRITE: Duration = Duration::from_millis(300);
 
 /// What a connection is doing, and so which limit it is under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum Stage {
     /// It has not sent a complete request: `request_seconds` and `header_bytes`.
     Request,
     /// Its request is being answered, or it is a stream that waits for a frame: no limit.
@@ -35,10 +37,10 @@ pub enum Phase {
     Linger,
 }
 
-struct Connection {
-    phase: Phase,
+struct Watched {
+    stage: Stage,
     since: Instant,
-    /// The guard has cut it, and has said why.
+    /// The guard has cut it, and has answered why.
     cut: bool,
 }
 
@@ -48,10 +50,10 @@ struct Alarm {
 }
 
 #[derive(Default)]
-struct State {
-    connections: HashMap<RawFd, Connection>,
+struct Watch {
+    connections: HashMap<RawFd, Watched>,
     alarms: BinaryHeap<Reverse<Alarm>>,
-    /// When the thread looks next; `None` while it waits to be told.
+    /// When the thread checks next; `None` while it waits for a notice.
     wakes: Option<Instant>,
     /// The accept coroutine, while it is parked because there are `connections_hard` connections.
     parked: Option<Coroutine>,
@@ -61,17 +63,17 @@ struct State {
 
 /// All open connections and their limits.
 pub struct Guard {
-    state: Mutex<State>,
+    state: Mutex<Watch>,
     changed: Condvar,
-    /// Told when the last connection is gone.
+    /// Notified when the last connection is gone.
     empty: Condvar,
-    limits: Mutex<Limits>,
+    limits: Mutex<LimitsConfig>,
     metrics: Arc<Metrics>,
 }
 
 impl Guard {
     /// A guard over no connection.
-    pub fn new(limits: Limits, metrics: Arc<Metrics>) -> Self {
+    pub fn new(limits: LimitsConfig, metrics: Arc<Metrics>) -> Self {
         Self {
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -81,7 +83,7 @@ impl Guard {
         }
     }
 
-    /// Starts the thread that looks at the connections, until [`Guard::end`].
+    /// Starts the thread that checks the connections, until [`Guard::end`].
     ///
     /// # Errors
     /// The system gives no thread.
@@ -93,22 +95,19 @@ impl Guard {
     }
 
     /// The limits in force.
-    pub fn limits(&self) -> Limits {
-        self.limits
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    pub fn limits(&self) -> LimitsConfig {
+        lock(&self.limits).clone()
     }
 
     /// Puts other limits in force, for open connections too.
-    pub fn set_limits(&self, limits: Limits) {
-        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+    pub fn set_limits(&self, limits: LimitsConfig) {
+        *lock(&self.limits) = limits;
         self.unpark_accept();
     }
 
     /// The number of open connections.
     pub fn connections(&self) -> usize {
-        self.lock().connections.len()
+        lock(&self.state).connections.len()
     }
 
     /// Lets the calling coroutine, the one that accepts, wait while there are `connections_hard` connections.
@@ -118,7 +117,7 @@ impl Guard {
         loop {
             let most = self.limits().connections_hard;
             {
-                let mut state = self.lock();
+                let mut state = lock(&self.state);
                 if state.connections.len() < most || state.stopping.is_some() {
                     return;
                 }
@@ -133,44 +132,45 @@ impl Guard {
 
     /// Takes over a new connection. `fd` stays valid until [`Guard::remove`].
     pub fn add(&self, fd: RawFd) {
-        let mut state = self.lock();
-        let connection = Connection {
-            phase: Phase::Request,
+        let mut state = lock(&self.state);
+        let connection = Watched {
+            stage: Stage::Request,
             since: Instant::now(),
             cut: false,
         };
         state.connections.insert(fd, connection);
-        self.wake_by(&mut state, Instant::now() + LOOK_INTERVAL);
+        self.wake_by(&mut state, Instant::now() + CHECK_INTERVAL);
     }
 
-    /// The connection entered another phase.
-    pub fn enter(&self, fd: RawFd, phase: Phase) {
-        if let Some(connection) = self.lock().connections.get_mut(&fd) {
-            connection.phase = phase;
+    /// The connection entered another stage.
+    pub fn enter(&self, fd: RawFd, stage: Stage) {
+        if let Some(connection) = lock(&self.state).connections.get_mut(&fd) {
+            connection.stage = stage;
             connection.since = Instant::now();
         }
     }
 
-    /// The connection is about to be closed. Returns whether the guard has cut it.
-    pub fn remove(&self, fd: RawFd) -> bool {
-        let cut = {
-            let mut state = self.lock();
-            let cut = state
-                .connections
-                .remove(&fd)
-                .is_some_and(|connection| connection.cut);
+    /// Whether the guard has cut the connection.
+    pub fn has_cut(&self, fd: RawFd) -> bool {
+        let state = lock(&self.state);
+        state.connections.get(&fd).is_some_and(|it| it.cut)
+    }
+
+    /// The connection is about to be closed.
+    pub fn remove(&self, fd: RawFd) {
+        {
+            let mut state = lock(&self.state);
+            state.connections.remove(&fd);
             if state.connections.is_empty() {
                 self.empty.notify_all();
             }
-            cut
-        };
+        }
         self.unpark_accept();
-        cut
     }
 
     /// Wakes `waiter` at `at`, or somewhat later, if it still waits then.
     pub fn alarm(&self, at: Instant, waiter: &Arc<Waiter>) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         let waiter = Arc::downgrade(waiter);
         state.alarms.push(Reverse(Alarm { at, waiter }));
         self.wake_by(&mut state, at);
@@ -179,7 +179,7 @@ impl Guard {
     /// Cuts what has not sent a request, gives started writes a moment to finish, and waits at most `patience` until
     /// no connection is open.
     pub fn drain(&self, patience: Duration) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.stopping = Some(Instant::now());
         self.changed.notify_all();
         let wait = self
@@ -191,16 +191,16 @@ impl Guard {
 
     /// Ends the guard's thread.
     pub fn end(&self) {
-        self.lock().ended = true;
+        lock(&self.state).ended = true;
         self.changed.notify_all();
     }
 
     fn run(&self) {
-        let mut looked = Instant::now();
+        let mut checked = Instant::now();
         loop {
             let now = Instant::now();
             let mut due = Vec::new();
-            let mut state = self.lock();
+            let mut state = lock(&self.state);
             if state.ended {
                 return;
             }
@@ -216,13 +216,13 @@ impl Guard {
                         .and_then(|Reverse(alarm)| alarm.waiter.upgrade()),
                 );
             }
-            if now >= looked + LOOK_INTERVAL && !state.connections.is_empty() {
-                looked = now;
-                self.look(&mut state, now);
+            if now >= checked + CHECK_INTERVAL && !state.connections.is_empty() {
+                checked = now;
+                self.check(&mut state, now);
             }
             let next_alarm = state.alarms.peek().map(|Reverse(alarm)| alarm.at);
-            let next_look = (!state.connections.is_empty()).then(|| looked + LOOK_INTERVAL);
-            state.wakes = next_alarm.into_iter().chain(next_look).min();
+            let next_check = (!state.connections.is_empty()).then(|| checked + CHECK_INTERVAL);
+            state.wakes = next_alarm.into_iter().chain(next_check).min();
             if !due.is_empty() {
                 drop(state);
                 due.iter().for_each(|waiter| waiter.wake());
@@ -245,44 +245,34 @@ impl Guard {
     }
 
     /// Cuts the connections that are over a limit.
-    fn look(&self, state: &mut State, now: Instant) {
+    fn check(&self, state: &mut Watch, now: Instant) {
         let limits = self.limits();
-        let stopping = state.stopping;
-        for (&fd, connection) in state
-            .connections
-            .iter_mut()
-            .filter(|(_, connection)| !connection.cut)
-        {
+        let stopping = state
+            .stopping
+            .map(|since| now.saturating_duration_since(since));
+        let open = state.connections.iter_mut();
+        for (&fd, connection) in open.filter(|(_, connection)| !connection.cut) {
             let spent = now.saturating_duration_since(connection.since);
-            let over = match connection.phase {
-                Phase::Answer => continue,
-                Phase::Request if stopping.is_some() => {
-                    Some(("stopping", "503 Service Unavailable", "stopping".into()))
+            let cut = match connection.stage {
+                Stage::Answer => None,
+                Stage::Request if stopping.is_some() => Some(Cut::Stopping),
+                Stage::Request => over_in_request(fd, spent, &limits),
+                Stage::Write if stopping.is_some_and(|stopping| stopping > LAST_WRITE) => {
+                    Some(Cut::LastWrite)
                 }
-                Phase::Request => over_in_request(fd, spent, &limits),
-                Phase::Write => {
-                    let late = stopping
-                        .is_some_and(|since| now.saturating_duration_since(since) > LAST_WRITE);
+                Stage::Write => {
                     let over = spent > Duration::from_secs_f64(limits.write_seconds);
-                    (over || late).then(|| {
-                        (
-                            if late { "stopping" } else { "write_seconds" },
-                            "",
-                            String::new(),
-                        )
-                    })
+                    over.then_some(Cut::WriteSeconds)
                 }
-                Phase::Linger => {
-                    (spent > LINGER || stopping.is_some()).then(|| ("", "", String::new()))
-                }
+                Stage::Linger => (spent > LINGER || stopping.is_some()).then_some(Cut::Linger),
             };
-            if let Some((reason, status, line)) = over {
+            if let Some(cut) = cut {
                 connection.cut = true;
-                if !status.is_empty() {
-                    tcp::send_now(fd, super::reply::plain(status, &line).as_bytes());
+                if let Some((status, line)) = cut.answer() {
+                    tcp::send_now(fd, last_words(status, &line).as_bytes());
                 }
-                tcp::shutdown(fd, libc::SHUT_RDWR);
-                if !reason.is_empty() {
+                tcp::shutdown(fd);
+                if let Some(reason) = cut.reason() {
                     self.metrics.refuse(reason);
                     debug!("connection {fd} cut: {reason}");
                 }
@@ -291,38 +281,73 @@ impl Guard {
     }
 
     fn unpark_accept(&self) {
-        let parked = self.lock().parked.take();
+        let parked = lock(&self.state).parked.take();
         if let Some(accept) = parked {
             accept.unpark();
         }
     }
 
-    fn wake_by(&self, state: &mut State, at: Instant) {
+    fn wake_by(&self, state: &mut Watch, at: Instant) {
         if state.wakes.is_none_or(|wakes| at < wakes) {
             state.wakes = Some(at);
             self.changed.notify_all();
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+/// Why a connection is cut.
+enum Cut {
+    /// Its request's header has more than this many bytes.
+    HeaderBytes(u64),
+    /// Its request was not complete after this many seconds.
+    RequestSeconds(f64),
+    /// It did not take a response or frame in time.
+    WriteSeconds,
+    /// picam stops, and it has not sent a request.
+    Stopping,
+    /// picam stops, and its last frame takes too long.
+    LastWrite,
+    /// It was answered and does not close.
+    Linger,
+}
+
+impl Cut {
+    /// The reason that is counted.
+    fn reason(&self) -> Option<&'static str> {
+        match self {
+            Cut::HeaderBytes(_) => Some("header_bytes"),
+            Cut::RequestSeconds(_) => Some("request_seconds"),
+            Cut::WriteSeconds => Some("write_seconds"),
+            Cut::Stopping | Cut::LastWrite => Some("stopping"),
+            Cut::Linger => None,
+        }
+    }
+
+    /// What it is answered, if it was not answered yet.
+    fn answer(&self) -> Option<(Status, String)> {
+        match self {
+            Cut::HeaderBytes(most) => Some((
+                Status::HeaderTooLarge,
+                format!("request header over {most} bytes"),
+            )),
+            Cut::RequestSeconds(most) => Some((
+                Status::RequestTimeout,
+                format!("no complete request within {most} s"),
+            )),
+            Cut::Stopping => Some((Status::Unavailable, "stopping".into())),
+            Cut::WriteSeconds | Cut::LastWrite | Cut::Linger => None,
+        }
     }
 }
 
-fn over_in_request(
-    fd: RawFd,
-    spent: Duration,
-    limits: &Limits,
-) -> Option<(&'static str, &'static str, String)> {
+fn over_in_request(fd: RawFd, spent: Duration, limits: &LimitsConfig) -> Option<Cut> {
     let received = tcp::info(fd).map_or(0, |info| info.bytes_received);
     if received > limits.header_bytes {
-        let line = format!("request header over {} bytes", limits.header_bytes);
-        return Some(("header_bytes", "431 Request Header Fields Too Large", line));
+        Some(Cut::HeaderBytes(limits.header_bytes))
+    } else {
+        let over = spent > Duration::from_secs_f64(limits.request_seconds);
+        over.then_some(Cut::RequestSeconds(limits.request_seconds))
     }
-    (spent > Duration::from_secs_f64(limits.request_seconds)).then(|| {
-        let line = format!("no complete request within {} s", limits.request_seconds);
-        ("request_seconds", "408 Request Timeout", line)
-    })
 }
 
 impl PartialEq for Alarm {

@@ -1,12 +1,51 @@
 //! Whole responses. picam writes every byte itself: may_minihttp's own responses copy the body, allow 16
 //! headers, and know no HEAD.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::sync::Arc;
+
+/// The status codes that picam answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// 200
+    Ok,
+    /// 204
+    NoContent,
+    /// 400
+    BadRequest,
+    /// 404
+    NotFound,
+    /// 405
+    MethodNotAllowed,
+    /// 408
+    RequestTimeout,
+    /// 431
+    HeaderTooLarge,
+    /// 500
+    InternalError,
+    /// 503
+    Unavailable,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Status::Ok => "200 OK",
+            Status::NoContent => "204 No Content",
+            Status::BadRequest => "400 Bad Request",
+            Status::NotFound => "404 Not Found",
+            Status::MethodNotAllowed => "405 Method Not Allowed",
+            Status::RequestTimeout => "408 Request Timeout",
+            Status::HeaderTooLarge => "431 Request Header Fields Too Large",
+            Status::InternalError => "500 Internal Server Error",
+            Status::Unavailable => "503 Service Unavailable",
+        })
+    }
+}
 
 /// A response that is not a stream.
 pub struct Reply {
-    status: &'static str,
+    status: Status,
     content_type: &'static str,
     headers: String,
     body: Body,
@@ -18,13 +57,13 @@ enum Body {
 }
 
 impl Reply {
-    /// One plain line, the newline excepted.
-    pub fn line(status: &'static str, line: &str) -> Self {
+    /// One plain line, given without its newline.
+    pub fn line(status: Status, line: &str) -> Self {
         Self::text(status, "text/plain; charset=utf-8", format!("{line}\n"))
     }
 
     /// Text of any content type.
-    pub fn text(status: &'static str, content_type: &'static str, text: String) -> Self {
+    pub fn text(status: Status, content_type: &'static str, text: String) -> Self {
         Self {
             status,
             content_type,
@@ -33,10 +72,15 @@ impl Reply {
         }
     }
 
+    /// Nothing but a head: 204.
+    pub fn nothing() -> Self {
+        Self::text(Status::NoContent, "", String::new())
+    }
+
     /// A JPEG, which is not copied.
     pub fn jpeg(data: Arc<[u8]>) -> Self {
         Self {
-            status: "200 OK",
+            status: Status::Ok,
             content_type: "image/jpeg",
             headers: String::new(),
             body: Body::Jpeg(data),
@@ -49,16 +93,23 @@ impl Reply {
         self
     }
 
-    /// The status line and all headers, with the empty line.
-    pub fn head(&self) -> String {
+    /// The status line and all headers, with the empty line. Pages of `allow_origin` may read the answer.
+    pub fn head(&self, allow_origin: &str) -> String {
+        let about_body = match self.status {
+            Status::NoContent => String::new(),
+            _ => format!(
+                "Content-Type: {}\r\nContent-Length: {}\r\n",
+                self.content_type,
+                self.body().len()
+            ),
+        };
         format!(
-            "HTTP/1.1 {}\r\nServer: picam/{}\r\nContent-Type: {}\r\nContent-Length: {}\r\n\
-             Cache-Control: no-store\r\n{}Connection: close\r\n\r\n",
+            "HTTP/1.1 {}\r\nServer: picam/{}\r\n{about_body}Cache-Control: no-store\r\n{}{}\
+             Connection: close\r\n\r\n",
             self.status,
             env!("CARGO_PKG_VERSION"),
-            self.content_type,
-            self.body().len(),
-            self.headers
+            self.headers,
+            allow(allow_origin)
         )
     }
 
@@ -71,8 +122,16 @@ impl Reply {
     }
 }
 
+/// The header line that lets pages of `origin` read an answer; none if that is empty.
+pub fn allow(origin: &str) -> String {
+    match origin {
+        "" => String::new(),
+        origin => format!("Access-Control-Allow-Origin: {origin}\r\n"),
+    }
+}
+
 /// A whole response of one line, for last words to a connection that is cut.
-pub fn plain(status: &'static str, line: &str) -> String {
+pub fn last_words(status: Status, line: &str) -> String {
     let reply = Reply::line(status, line);
-    format!("{}{line}\n", reply.head())
+    format!("{}{line}\n", reply.head(""))
 }

@@ -2,13 +2,17 @@
 //! connection's descriptor. One request a connection.
 
 use super::client::Client;
-use super::guard::Phase;
-use super::{Context, Request, answer, reply, tcp};
-use log::{debug, error};
+use super::guard::Stage;
+use super::intake::{Examined, Malformed, examine};
+use super::reply::{Status, last_words};
+use super::request::Request;
+use super::route::answer;
+use super::{Context, tcp};
+use log::{debug, error, warn};
 use may_minihttp::{HttpService, HttpServiceFactory, Response};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +27,10 @@ const STACK_WORDS: usize = 0x2000;
 const STACK_POOL: usize = 16;
 /// The scheduler's longest sleep. It is woken by events; its default of 10 ms only burns power.
 const POLL_NANOSECONDS: u64 = 1_000_000_000;
-/// may_minihttp's limit, which cannot be lifted from outside.
-const REQUEST_HEADERS: usize = 16;
+/// As much of a request as is examined before may_minihttp reads it.
+const EXAMINED_BYTES: usize = 16 << 10;
+/// What a client that was refused may have sent; it is thrown away.
+const DRAINED_BYTES: usize = 64 << 10;
 /// A request is small; what a client sends beyond stays with the client.
 const RECEIVE_BUFFER: i32 = 4 << 10;
 /// Bytes that may wait in the kernel beyond what is in flight: they are the past that a slow client sees.
@@ -39,8 +45,8 @@ const KEEPALIVE_PROBES: i32 = 3;
 /// A connection is accepted when its request has come, or after this.
 const DEFER_ACCEPT_SECONDS: i32 = 1;
 
-/// Starts accepting connections on `address`. The coroutines' threads inherit the calling thread's name and
-/// processor affinity: call it on a thread made for that.
+/// Starts accepting connections on `address`. The coroutines' threads inherit the calling thread's processor
+/// affinity: call it on a thread made for that.
 ///
 /// # Errors
 /// The address cannot be bound.
@@ -109,105 +115,123 @@ impl HttpServiceFactory for Acceptor {
         let most = limits.connections;
         let full = context.guard.connections() >= most;
         context.guard.add(fd);
-        if full {
-            context.metrics.refuse("connections");
-            let line = format!("all {most} connections are taken (limits.connections)");
-            tcp::send_now(
-                fd,
-                reply::plain("503 Service Unavailable", &line).as_bytes(),
-            );
-            tcp::shutdown(fd, libc::SHUT_RDWR);
-        }
-        Connection {
+        let mut connection = Connection {
             fd,
-            done: full,
-            too_many_headers: has_too_many_headers(fd),
             context,
+            progress: Progress::Waiting(None),
+        };
+        if full {
+            connection.context.metrics.refuse("connections");
+            let line = format!("all {most} connections are taken (limits.connections)");
+            connection.refuse(Status::Unavailable, &line);
+            return connection;
         }
+        let mut start = vec![0; EXAMINED_BYTES];
+        let length = tcp::peek(fd, &mut start);
+        match examine(&start[..length]) {
+            Examined::Whole(request) => connection.progress = Progress::Waiting(Some(request)),
+            Examined::Malformed(malformed) => connection.refuse_malformed(malformed),
+            Examined::Incomplete => {}
+        }
+        connection
     }
 }
 
-/// Whether may_minihttp, if it cannot parse the request that waits on `fd`, will have found too many headers: it does
-/// not say. A request whose header has not come whole is taken for one of that kind if it begins as a request does.
-fn has_too_many_headers(fd: RawFd) -> bool {
-    let mut start = vec![0; 16 << 10];
-    let length = tcp::peek(fd, &mut start);
-    let mut lines = start[..length].split(|&byte| byte == b'\n');
-    let request_line = lines.next().unwrap_or_default().trim_ascii_end();
-    if !request_line.ends_with(b"HTTP/1.1") && !request_line.ends_with(b"HTTP/1.0") {
-        return false;
-    }
-    let mut headers = lines.map(<[u8]>::trim_ascii_end);
-    headers
-        .position(<[u8]>::is_empty)
-        .is_none_or(|count| count > REQUEST_HEADERS)
-        || !start[..length]
-            .windows(3)
-            .any(|end| end == b"\n\r\n" || end.ends_with(b"\n\n"))
+/// How far a connection has got.
+enum Progress {
+    /// may_minihttp has not handed over its request, which may have been seen.
+    Waiting(Option<Request>),
+    /// It was answered: whatever it still sends is not a request.
+    Answered,
 }
 
 /// One connection, from its accept to just before its close.
 struct Connection {
     fd: RawFd,
     context: Arc<Context>,
-    /// It was answered: whatever it still sends is not a request.
-    done: bool,
-    too_many_headers: bool,
+    progress: Progress,
+}
+
+impl Connection {
+    fn refuse_malformed(&mut self, malformed: Malformed) {
+        self.context.metrics.refuse("malformed");
+        let (status, line) = malformed.answer();
+        if let Some(more) = self.context.malformed.allow() {
+            let peer = tcp::peer(self.fd).map_or_else(|| "?".into(), |peer| peer.ip().to_string());
+            warn!("http: malformed request from {peer}, answered {status}{more}");
+        }
+        self.refuse(status, line);
+    }
+
+    /// Answers with one line and closes.
+    fn refuse(&mut self, status: Status, line: &str) {
+        self.progress = Progress::Answered;
+        tcp::drain(self.fd, DRAINED_BYTES);
+        tcp::send_now(self.fd, last_words(status, line).as_bytes());
+        tcp::shutdown(self.fd);
+    }
 }
 
 impl HttpService for Connection {
     fn call(&mut self, request: may_minihttp::Request, _: &mut Response) -> io::Result<()> {
-        if std::mem::replace(&mut self.done, true) {
+        let Progress::Waiting(seen) = std::mem::replace(&mut self.progress, Progress::Answered)
+        else {
             return Ok(());
-        }
-        self.context.guard.enter(self.fd, Phase::Answer);
-        self.context.metrics.requests.inc();
-        let request = Request::new(&request);
+        };
+        let request = seen.unwrap_or_else(|| {
+            let headers = request.headers().iter();
+            let headers = headers.map(|header| (header.name, header.value));
+            Request::new(request.method(), request.path(), headers)
+        });
         let mut client = Client::new(self.fd, Arc::clone(&self.context.guard));
-        let answered = catch_unwind(AssertUnwindSafe(|| {
-            answer(&self.context, &request, &mut client).map(|()| client.linger())
-        }));
-        match answered {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                debug!("{} {}: {error}", request.method, request.path);
-                tcp::shutdown(self.fd, libc::SHUT_RDWR);
-            }
-            Err(_) => {
-                self.context.metrics.panics.inc();
-                error!("{} {}: the handler panicked", request.method, request.path);
-                if !client.answered {
-                    let sorry = "picam failed to answer this; see its log";
-                    let sorry = reply::plain("500 Internal Server Error", sorry);
-                    tcp::send_now(self.fd, sorry.as_bytes());
-                }
-                tcp::shutdown(self.fd, libc::SHUT_WR);
-            }
-        }
+        serve(&self.context, &request, &mut client);
         Ok(())
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let cut = self.context.guard.remove(self.fd);
-        let silent = tcp::info(self.fd).map_or(true, |info| info.bytes_received == 0);
-        if self.done || cut || silent {
-            return;
+        let open = !self.context.guard.has_cut(self.fd);
+        match std::mem::replace(&mut self.progress, Progress::Answered) {
+            // The client has closed its side right behind its request, and may_minihttp gives it up for that. The
+            // socket stays open until this returns.
+            Progress::Waiting(Some(request)) if open => {
+                let mut client = Client::new(self.fd, Arc::clone(&self.context.guard));
+                serve(&self.context, &request, &mut client);
+            }
+            // It came in pieces, and may_minihttp could not parse them.
+            Progress::Waiting(None) if open && !tcp::is_half_closed(self.fd) => {
+                self.refuse_malformed(Malformed::NotHttp);
+            }
+            // Answered, cut, or gone before its request was complete.
+            _ => {}
         }
-        // may_minihttp could not parse what came, and closes without a word.
-        self.context.metrics.refuse("malformed");
-        let last_words = match self.too_many_headers {
-            true => reply::plain(
-                "431 Request Header Fields Too Large",
-                "more than 16 request headers, or a malformed one; a proxy can remove some, see the README",
-            ),
-            false => reply::plain(
-                "400 Bad Request",
-                "not an HTTP/1 request with at most 16 headers, or closed before it was answered",
-            ),
-        };
-        tcp::send_now(self.fd, last_words.as_bytes());
-        tcp::shutdown(self.fd, libc::SHUT_WR);
+        self.context.guard.remove(self.fd);
+    }
+}
+
+/// Answers one request, whatever its handler does.
+fn serve(context: &Context, request: &Request, client: &mut Client) {
+    let fd = client.as_raw_fd();
+    context.guard.enter(fd, Stage::Answer);
+    context.metrics.requests.inc();
+    let answered = catch_unwind(AssertUnwindSafe(|| {
+        answer(context, request, client).map(|()| client.linger())
+    }));
+    match answered {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            debug!("{} {}: {error}", request.method, request.path);
+            tcp::shutdown(fd);
+        }
+        Err(_) => {
+            context.metrics.panics.inc();
+            error!("{} {}: the handler panicked", request.method, request.path);
+            if !client.answered {
+                let sorry = "picam failed to answer this; see its log";
+                tcp::send_now(fd, last_words(Status::InternalError, sorry).as_bytes());
+            }
+            tcp::end_writing(fd);
+        }
     }
 }

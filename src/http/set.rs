@@ -1,28 +1,32 @@
 //! `GET /set?ExposureTime=…&LensPosition=…`: changes controls, all of them or none.
 
-use super::reply::Reply;
-use super::{Context, Request};
-use crate::controls;
+use super::Context;
+use super::reply::{Reply, Status};
+use super::request::Request;
+use crate::controls::{ControlError, Set, TABLE};
 
-pub(super) fn reply(context: &Context, request: &Request, head_only: bool) -> Reply {
+pub(super) fn reply(context: &Context, request: &Request) -> Reply {
     if request.query.is_empty() {
-        let names: Vec<_> = controls::TABLE.iter().map(|control| control.name).collect();
-        let line = format!("name at least one control; accepted: {}", names.join(", "));
-        return Reply::line("400 Bad Request", &line);
+        let names = TABLE.each_ref().map(|control| control.name).join(", ");
+        let line = format!("name at least one control: {names}");
+        return Reply::line(Status::BadRequest, &line);
     }
-    match controls::Set::parse_query(&request.query) {
-        Err(error) => Reply::line("400 Bad Request", &error.to_string()),
-        // A HEAD asks what a GET would answer; it changes nothing.
-        Ok(set) if head_only || set.is_empty() => match context.remote.limits().check(&set) {
-            Err(error) => Reply::line("400 Bad Request", &error.to_string()),
-            Ok(()) => Reply::line("200 OK", "ok"),
-        },
-        Ok(set) => match context.remote.apply(&set) {
-            Err(error) => Reply::line("400 Bad Request", &error.to_string()),
-            Ok(requested) => {
-                log::info!("set {set}; requested now: {requested}");
-                Reply::line("200 OK", "ok")
-            }
-        },
+    match set(context, request) {
+        Ok(()) => Reply::line(Status::Ok, "ok"),
+        Err(error) => Reply::line(Status::BadRequest, &error.to_string()),
     }
+}
+
+fn set(context: &Context, request: &Request) -> Result<(), ControlError> {
+    let set = Set::parse_query(&request.query)?;
+    // A HEAD asks what a GET would answer; it changes nothing.
+    if request.is_head() || set.is_empty() {
+        return context.remote.ranges().check(&set);
+    }
+    let requested = context.remote.apply(&set)?;
+    log::info!("set {set}; requested now: {requested}");
+    if let Some(saved) = &context.saved {
+        saved.save(requested);
+    }
+    Ok(())
 }

@@ -1,13 +1,19 @@
 //! `GET /jpg`: one picture, never older than a frame interval; with `fresh=1` captured after the request.
 
+use super::Context;
 use super::client::Client;
-use super::reply::Reply;
-use super::{Context, Request};
+use super::reply::{Reply, Status};
+use super::request::Request;
+use super::status::no_picture;
 use crate::clock::Timestamp;
+use crate::controls::shown;
+use crate::hub::Jpeg;
+use crate::pulse::Verdict;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Beyond the time in which a camera is taken for stalled: for the encoder.
+/// Beyond the time in which a camera counts as stalled: for the encoder.
 const ENCODE_TIME: Duration = Duration::from_secs(1);
 
 pub(super) fn reply(
@@ -18,50 +24,49 @@ pub(super) fn reply(
     let fresh = match request.parameter("fresh") {
         None | Some("" | "0") => false,
         Some("1") => true,
-        Some(_) => {
-            return Ok(Reply::line(
-                "400 Bad Request",
-                "fresh: 0 and 1 are accepted",
-            ));
+        Some(other) => {
+            let line = format!("fresh = {}: expected 0 or 1", shown(other));
+            return Ok(Reply::line(Status::BadRequest, &line));
         }
     };
-    let asked = Timestamp::now();
-    let interval = context.feed.interval();
-    let found = || {
-        context.hub.newest().filter(|jpeg| {
-            jpeg.live
-                && match fresh {
-                    true => jpeg.captured >= asked,
-                    false => jpeg.arrived >= asked.before(interval),
-                }
-        })
-    };
-    // Two intervals may pass until a frame whose exposure began after the request is read out.
-    let give_up = Instant::now() + context.feed.stall_time() + 2 * interval + ENCODE_TIME;
-    let mut jpeg = found();
-    if jpeg.is_none() {
-        let _wanted = context
-            .feed
-            .want(if fresh { asked } else { asked.before(interval) });
-        let waiter = client.waiter()?;
-        let _place = context.hub.subscribe(waiter);
-        while jpeg.is_none()
-            && !context.feed.is_lost()
-            && Instant::now() < give_up
-            && !context.is_stopping()
-        {
-            client.wait(Some(give_up), || found().is_some() || context.is_stopping())?;
-            jpeg = found();
-        }
-    }
-    Ok(match jpeg {
+    Ok(match wait_for_picture(context, client, fresh)? {
         Some(jpeg) => Reply::jpeg(jpeg.data.clone())
             .with("X-Timestamp", &jpeg.timestamp)
             .with("X-Frame", &jpeg.sequence.to_string()),
-        None if context.feed.is_lost() => super::status::no_signal(context),
-        None => Reply::line(
-            "503 Service Unavailable",
-            "no picture in time; picam is stopping or overloaded",
-        ),
+        None => no_picture(context, context.verdict()),
     })
+}
+
+/// The picture that is asked for; `None` if there will be none in time.
+fn wait_for_picture(
+    context: &Context,
+    client: &mut Client,
+    fresh: bool,
+) -> io::Result<Option<Arc<Jpeg>>> {
+    let asked = Timestamp::now();
+    let interval = context.pulse.interval();
+    let oldest = if fresh { asked } else { asked.before(interval) };
+    let fits =
+        |jpeg: &Arc<Jpeg>| jpeg.live && if fresh { jpeg.captured } else { jpeg.arrived } >= oldest;
+    let found = || context.hub.newest().filter(fits);
+    if let Some(jpeg) = found() {
+        return Ok(Some(jpeg));
+    }
+    let _wanted = context.feed.want(oldest);
+    let waiter = client.waiter()?;
+    let _place = context.hub.subscribe(waiter);
+    // Two intervals may pass until a frame whose exposure began after the request is read out.
+    let patience = context.pulse.stall_time() + 2 * interval + ENCODE_TIME;
+    let give_up = Instant::now() + patience;
+    let hopeless = || {
+        let shown = matches!(context.verdict(), Verdict::Live | Verdict::Starting);
+        !shown || context.is_stopping() || Instant::now() >= give_up
+    };
+    while !hopeless() {
+        client.wait(Some(give_up), || found().is_some() || context.is_stopping())?;
+        if let Some(jpeg) = found() {
+            return Ok(Some(jpeg));
+        }
+    }
+    Ok(None)
 }

@@ -1,17 +1,20 @@
-//! What picam says of itself: /status for people and programs, /metrics for Prometheus, /healthz for
+//! What picam reports of itself: /status for people and programs, /metrics for Prometheus, /healthz for
 //! supervisors and load balancers.
 
 use super::Context;
-use super::reply::Reply;
-use crate::controls::{Control, Limit, Limits, TABLE};
-use crate::metrics::rss_bytes;
+use super::reply::{Reply, Status};
+use super::request::Request;
+use crate::clock::Timestamp;
+use crate::controls::{Availability, Control, Ranges, TABLE};
+use crate::metrics::{Format, rss_bytes};
+use crate::pulse::Verdict;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::Ordering;
 
 pub(super) fn json(context: &Context) -> Reply {
     let config = context.config();
     let metrics = &context.metrics;
-    let live = !context.feed.is_lost();
+    let verdict = context.verdict();
     let frame = context.hub.newest().map(|jpeg| {
         json!({
             "sequence": jpeg.sequence,
@@ -32,29 +35,30 @@ pub(super) fn json(context: &Context) -> Reply {
         "version": env!("CARGO_PKG_VERSION"),
         "source": config.camera.source.to_string(),
         "uptime_seconds": context.started.elapsed().as_secs_f64(),
-        "healthy": live,
-        "signal": if live { "live" } else { "lost" },
-        "silence_seconds": context.feed.silence().as_secs_f64(),
+        "healthy": verdict == Verdict::Live,
+        "signal": signal(verdict),
+        "silence_seconds": context.pulse.silence(Timestamp::now()).as_secs_f64(),
         "rate_hz": config.camera.rate,
         "quality": config.jpeg.quality,
         "frame": frame,
         "streams": context.streams.load(Ordering::Relaxed),
         "connections": context.guard.connections(),
         "camera": {
-            "phase": context.remote.phase().to_string(),
+            "phase": context.pulse.phase().to_string(),
             "restarts": metrics.recoveries("restart"),
             "reopens": metrics.recoveries("reopen"),
         },
         "controls": {
             "requested": requested,
             "actual": context.remote.readings(),
-            "ranges": ranges(&context.remote.limits()),
+            "ranges": ranges(&context.remote.ranges()),
         },
         "counters": {
             "frames_captured": metrics.frames_captured.get(),
             "frames_lost": metrics.frames_lost.get(),
             "frames_stale": metrics.frames_stale.get(),
             "frames_encoded": metrics.frames_encoded.get(),
+            "frames_refused": metrics.frames_refused.get(),
             "frames_sent": metrics.frames_sent.get(),
             "bytes_sent": metrics.bytes_sent.get(),
             "probes_sent": metrics.probes_sent.get(),
@@ -64,37 +68,55 @@ pub(super) fn json(context: &Context) -> Reply {
         },
         "process": { "rss_bytes": rss_bytes() },
     });
-    Reply::text("200 OK", "application/json", format!("{status:#}\n"))
+    Reply::text(Status::Ok, "application/json", format!("{status:#}\n"))
 }
 
-/// The ranges that the open camera told, by control.
-fn ranges(limits: &Limits) -> Map<String, Value> {
-    let range = |control: &Control| match limits.get(control) {
-        Limit::Range { min, max } => Some((control.name.to_owned(), json!([min, max]))),
-        Limit::Table | Limit::Missing => None,
+/// One word for the verdict.
+fn signal(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Starting => "starting",
+        Verdict::Live => "live",
+        Verdict::NoFrames => "lost",
+        Verdict::EncoderHangs | Verdict::EncoderFails => "not encoded",
+    }
+}
+
+/// The ranges that the camera told, by control.
+fn ranges(ranges: &Ranges) -> Map<String, Value> {
+    let range = |control: &Control| match ranges.get(control) {
+        Availability::Range { min, max } => Some((control.name.to_owned(), json!([min, max]))),
+        Availability::Table | Availability::Missing => None,
     };
     TABLE.iter().filter_map(range).collect()
 }
 
-pub(super) fn metrics(context: &Context) -> Reply {
-    let text = context.metrics.to_text(&context.snapshot());
-    Reply::text(
-        "200 OK",
-        "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        text,
-    )
+pub(super) fn metrics(context: &Context, request: &Request) -> Reply {
+    let format = match request.accept.contains("application/openmetrics-text") {
+        true => Format::OpenMetrics,
+        false => Format::Prometheus,
+    };
+    let text = context.metrics.to_text(&context.sample(), format);
+    Reply::text(Status::Ok, format.content_type(), text)
 }
 
 pub(super) fn health(context: &Context) -> Reply {
-    match context.feed.is_lost() {
-        true => no_signal(context),
-        false => Reply::line("200 OK", "ok"),
+    match context.verdict() {
+        Verdict::Live => Reply::line(Status::Ok, "ok"),
+        verdict => no_picture(context, verdict),
     }
 }
 
-/// What is answered instead of a picture, or of good health, while the camera delivers nothing.
-pub(super) fn no_signal(context: &Context) -> Reply {
-    let silence = context.feed.silence().as_secs_f64();
-    let line = format!("no signal: no frame from the camera for {silence:.1} s");
-    Reply::line("503 Service Unavailable", &line)
+/// What is answered instead of a picture, or of good health, while no pictures flow.
+pub(super) fn no_picture(context: &Context, verdict: Verdict) -> Reply {
+    let silence = context.pulse.silence(Timestamp::now()).as_secs_f64();
+    let line = match verdict {
+        Verdict::Live => "no picture in time; picam is stopping or overloaded".to_owned(),
+        Verdict::Starting => {
+            format!("starting: no frame from the camera yet, after {silence:.1} s")
+        }
+        Verdict::NoFrames => format!("no signal: no frame from the camera for {silence:.1} s"),
+        Verdict::EncoderHangs => "no picture: the encoder hangs".to_owned(),
+        Verdict::EncoderFails => "no picture: the encoder fails on every frame".to_owned(),
+    };
+    Reply::line(Status::Unavailable, &line)
 }

@@ -1,6 +1,8 @@
-//! What Linux tells of, and lets one set on, a TCP socket beyond what std and nix offer.
+//! TCP sockets as Linux shows them: their state, options, and ends.
 
+use nix::sys::socket::{self, MsgFlags, SockaddrLike, SockaddrStorage};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
@@ -8,8 +10,10 @@ use std::time::Duration;
 const TCP_INFO_LENGTH: usize = 232;
 // Offsets in struct tcp_info, <linux/tcp.h>; fields are only ever added behind.
 const UNACKED_SEGMENTS: usize = 24;
+const SINCE_ACK: usize = 56;
 const BYTES_RECEIVED: usize = 128;
 const UNSENT_BYTES: usize = 144;
+const LEAST_ROUND_TRIP: usize = 148;
 const RECEIVE_WINDOW_LIMITED: usize = 176;
 const SEND_WINDOW: usize = 228;
 
@@ -22,6 +26,10 @@ pub struct Info {
     pub unsent: u32,
     /// Whether something was transmitted that the peer has not acknowledged.
     pub in_flight: bool,
+    /// How long ago the newest acknowledgement came; the kernel counts in its ticks of up to 4 ms.
+    pub since_ack: Duration,
+    /// What a segment and its acknowledgement take at the least.
+    pub round_trip: Duration,
     /// How long, in all, the peer's receive window has kept us from sending.
     pub window_limited: Duration,
     /// The free receive buffer the peer last announced, in bytes; `None` on kernels older than 5.4.
@@ -54,6 +62,8 @@ pub fn info(fd: RawFd) -> io::Result<Info> {
         bytes_received: eight(BYTES_RECEIVED),
         unsent: four(UNSENT_BYTES),
         in_flight: four(UNACKED_SEGMENTS) > 0,
+        since_ack: Duration::from_millis(four(SINCE_ACK).into()),
+        round_trip: Duration::from_micros(four(LEAST_ROUND_TRIP).into()),
         window_limited: Duration::from_micros(eight(RECEIVE_WINDOW_LIMITED)),
         window: (length as usize >= TCP_INFO_LENGTH).then(|| four(SEND_WINDOW)),
     })
@@ -81,27 +91,38 @@ pub fn option(fd: RawFd, level: libc::c_int, option: libc::c_int) -> Option<libc
 
 /// Reads what has arrived without taking it, and without waiting.
 pub fn peek(fd: RawFd, buffer: &mut [u8]) -> usize {
-    // SAFETY: the kernel writes at most `buffer.len()` bytes into it.
-    let length = unsafe {
-        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-        libc::recv(fd, buffer.as_mut_ptr().cast(), buffer.len(), flags)
-    };
-    usize::try_from(length).unwrap_or(0)
+    socket::recv(fd, buffer, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT).unwrap_or(0)
+}
+
+/// Takes what has arrived and throws it away, at most `most` bytes. A close with bytes unread would reset the
+/// connection, and the client might lose its answer.
+pub fn drain(fd: RawFd, most: usize) {
+    let (mut scrap, mut total) = ([0; 4096], 0);
+    while total < most
+        && let Ok(length @ 1..) = socket::recv(fd, &mut scrap, MsgFlags::MSG_DONTWAIT)
+    {
+        total += length;
+    }
 }
 
 /// Writes as much of `bytes` as fits without waiting; for last words before a connection is cut.
 pub fn send_now(fd: RawFd, bytes: &[u8]) {
-    // SAFETY: the kernel reads `bytes.len()` bytes from it.
-    unsafe {
-        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-        libc::send(fd, bytes.as_ptr().cast(), bytes.len(), flags);
-    }
+    let _ = socket::send(fd, bytes, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL); // else it is gone
 }
 
-/// Ends one or both directions (SHUT_WR, SHUT_RDWR); whoever waits on the socket is woken.
-pub fn shutdown(fd: RawFd, how: libc::c_int) {
-    // SAFETY: only an integer is passed.
-    unsafe { libc::shutdown(fd, how) };
+/// Ends our side: the peer reads an end behind what was sent.
+pub fn end_writing(fd: RawFd) {
+    let _ = socket::shutdown(fd, socket::Shutdown::Write); // else it is gone
+}
+
+/// Ends both sides; whoever waits on the socket is woken.
+pub fn shutdown(fd: RawFd) {
+    let _ = socket::shutdown(fd, socket::Shutdown::Both); // else it is gone
+}
+
+/// The peer's address.
+pub fn peer(fd: RawFd) -> Option<SocketAddr> {
+    socket::getpeername(fd).ok().and_then(|it| to_std(&it))
 }
 
 /// A second descriptor for the same socket, as a coroutine's stream that may wait.
@@ -122,15 +143,26 @@ pub fn coroutine_stream(fd: RawFd) -> io::Result<may::net::TcpStream> {
     Ok(unsafe { may::net::TcpStream::from_raw_fd(copy) })
 }
 
-/// Whether the peer has closed its side, or the connection is broken.
+/// Whether the connection is broken, or closed from both sides. A peer that has only closed its side may still want
+/// its answer.
 pub fn is_gone(fd: RawFd) -> bool {
+    shows(fd, libc::POLLERR | libc::POLLHUP)
+}
+
+/// Whether the peer has closed its side.
+pub fn is_half_closed(fd: RawFd) -> bool {
+    shows(fd, libc::POLLRDHUP)
+}
+
+/// Whether one of these events is on the socket. nix knows no POLLRDHUP.
+fn shows(fd: RawFd, events: libc::c_short) -> bool {
     let mut poll = libc::pollfd {
         fd,
-        events: libc::POLLRDHUP,
+        events,
         revents: 0,
     };
     // SAFETY: one pollfd, and its number is one.
-    unsafe { libc::poll(&mut poll, 1, 0) > 0 }
+    unsafe { libc::poll(&mut poll, 1, 0) > 0 && poll.revents & events != 0 }
 }
 
 /// This process's listening socket on `port`. may_minihttp keeps it to itself.
@@ -144,11 +176,14 @@ pub fn listener_on(port: u16) -> Option<RawFd> {
 }
 
 fn port_of(fd: RawFd) -> Option<u16> {
-    use nix::sys::socket::{SockaddrLike, SockaddrStorage, getsockname};
-    let address: SockaddrStorage = getsockname(fd).ok()?;
+    let address: SockaddrStorage = socket::getsockname(fd).ok()?;
+    to_std(&address).map(|address| address.port())
+}
+
+fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
     match address.family()? {
-        nix::sys::socket::AddressFamily::Inet => Some(address.as_sockaddr_in()?.port()),
-        nix::sys::socket::AddressFamily::Inet6 => Some(address.as_sockaddr_in6()?.port()),
+        socket::AddressFamily::Inet => Some(SocketAddr::V4((*address.as_sockaddr_in()?).into())),
+        socket::AddressFamily::Inet6 => Some(SocketAddr::V6((*address.as_sockaddr_in6()?).into())),
         _ => None,
     }
 }
@@ -173,9 +208,13 @@ mod tests {
         assert_eq!(told.bytes_received, 5);
         assert_eq!((told.unsent, told.in_flight), (0, false));
         assert!(told.window.unwrap() > 10_000);
-        assert!(!is_gone(server.as_raw_fd()));
-        drop(client);
+        assert_eq!(peer(server.as_raw_fd()), client.local_addr().ok());
+        client.write_all(b"more").unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        drain(server.as_raw_fd(), 1 << 16);
         server.read_to_end(&mut Vec::new()).unwrap();
+        assert!(is_half_closed(server.as_raw_fd()) && !is_gone(server.as_raw_fd()));
+        shutdown(server.as_raw_fd());
         assert!(is_gone(server.as_raw_fd()));
     }
 }

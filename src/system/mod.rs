@@ -1,6 +1,7 @@
-//! picam's relations to the operating system.
+//! picam and the operating system: cores, the address, supervisors, watchdogs.
 
 pub mod affinity;
+pub mod descriptors;
 pub mod instance;
 pub mod notify;
 pub mod tryboot;

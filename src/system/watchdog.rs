@@ -1,14 +1,14 @@
-//! A thread that watches the capture thread and answers to the watchdogs outside: the machine's, and systemd's.
-//! It depends on no other thread, for it has to act when one is stuck in a driver: it takes no lock, and reads
-//! nothing but the [`Pulse`].
+//! A thread that reads the [`Pulse`] and feeds the watchdogs outside: the machine's, and systemd's. It depends on no
+//! other thread, for it has to act when one is stuck: it takes no lock, and reads nothing else.
 //!
-//! The hardware watchdog is opened with the first frame and petted as long as frames flow. A machine without a
+//! The hardware watchdog is opened with the first frame and fed as long as pictures flow. A machine without a
 //! camera is thus never reset, one whose camera does not come back is. Only a clean stop disarms it: when picam
 //! ends because of its camera, a new one has the device's timeout to get a frame.
 
 use super::notify::Notify;
-use crate::camera::{Phase, Pulse};
 use crate::clock::Timestamp;
+use crate::exit::leave;
+use crate::pulse::{Failure, Pulse, Verdict};
 use log::{error, info};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -18,15 +18,15 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Between two looks; hardware watchdogs time out after 15 seconds (Raspberry Pi) or more.
-const LOOK: Duration = Duration::from_secs(1);
-/// What picam gets to end by itself when its capture thread is stuck.
+/// Between two readings of the pulse; hardware watchdogs time out after 15 seconds (Raspberry Pi) or more.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// What picam gets to end by itself when only a new process can help.
 const LAST_TIME: Duration = Duration::from_secs(2);
 
 /// The machine's watchdog.
 pub struct Device {
     path: PathBuf,
-    /// Without a frame for this long it is not petted.
+    /// Without a picture for this long it is not fed.
     frame_time: Duration,
     state: DeviceState,
 }
@@ -38,7 +38,7 @@ enum DeviceState {
 }
 
 impl Device {
-    /// The watchdog at `path`, which stays closed until [`Device::look`] says otherwise.
+    /// The watchdog at `path`, which stays closed until it is fed for the first time.
     ///
     /// # Errors
     /// There is no such device.
@@ -51,8 +51,8 @@ impl Device {
         })
     }
 
-    /// Pets the device if the last frame came `silence` ago; `None` stands for none yet.
-    fn look(&mut self, silence: Option<Duration>) {
+    /// Feeds the device if the last picture came `silence` ago; `None` stands for none yet.
+    fn feed(&mut self, silence: Option<Duration>) {
         if silence.is_none_or(|silence| silence >= self.frame_time) {
             return;
         }
@@ -99,7 +99,7 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// Watches the capture thread by its `pulse`, for those of the watchdogs that there are.
+    /// Feeds those of the watchdogs that there are, by what `pulse` says.
     pub fn new(pulse: Arc<Pulse>, notify: Option<Arc<Notify>>, device: Option<Device>) -> Self {
         Self {
             pulse,
@@ -109,14 +109,19 @@ impl Watchdog {
         }
     }
 
-    /// Looks once. Returns the phase in which the capture thread is stuck, if it is; nobody is told that all is
-    /// well then.
-    fn look(&mut self, now: Timestamp) -> Option<Phase> {
-        if let Some(phase) = self.pulse.stuck(now) {
-            return Some(phase);
+    /// Reads the pulse once. Returns what only a new process can mend, if it has come to that; no watchdog is fed then.
+    fn check(&mut self, now: Timestamp) -> Option<Failure> {
+        if let Some(failure) = self.pulse.failure(now) {
+            return Some(failure);
         }
-        if let Some(device) = &mut self.device {
-            device.look(self.pulse.silence(now));
+        let encoder_shows_nothing = matches!(
+            self.pulse.verdict(now),
+            Verdict::EncoderHangs | Verdict::EncoderFails
+        );
+        if let Some(device) = &mut self.device
+            && !encoder_shows_nothing
+        {
+            device.feed(self.pulse.last_frame().map(|frame| now.since(frame)));
         }
         if let Some(notify) = &self.notify
             && let Some(interval) = notify.watchdog()
@@ -128,28 +133,24 @@ impl Watchdog {
         None
     }
 
-    /// How long to wait between two looks.
+    /// How long to wait between two readings.
     fn pause(&self) -> Duration {
         let interval = self.notify.as_ref().and_then(|notify| notify.watchdog());
-        interval.map_or(LOOK, |interval| LOOK.min(interval / 4))
+        interval.map_or(INTERVAL, |interval| INTERVAL.min(interval / 4))
     }
 
-    /// Watches on a thread of its own. If the capture thread is stuck, `stuck` is called with what it does; if
-    /// the process has not ended soon after, it is ended with `exit_code`, without looking back: an orderly exit
-    /// runs destructors, and they may wait for the driver, too.
+    /// Watches on a thread of its own. `failed` is called once with what only a new process can mend; if this one has
+    /// not ended soon after, it is ended without looking back: an orderly exit runs destructors, and they may wait for
+    /// the driver, too.
     ///
     /// # Errors
     /// The system gave no thread.
-    pub fn start(
-        mut self,
-        exit_code: u8,
-        stuck: impl FnOnce(String) + Send + 'static,
-    ) -> io::Result<Watching> {
+    pub fn start(mut self, failed: impl FnOnce(Failure) + Send + 'static) -> io::Result<Watching> {
         let (sender, end) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("watchdog".into())
             .spawn(move || {
-                let (mut stuck, mut pause) = (Some(stuck), self.pause());
+                let (mut failed, mut pause) = (Some(failed), self.pause());
                 loop {
                     match end.recv_timeout(pause) {
                         Ok(End::Clean) => {
@@ -161,19 +162,16 @@ impl Watchdog {
                         Ok(End::Armed) | Err(RecvTimeoutError::Disconnected) => return,
                         Err(RecvTimeoutError::Timeout) => {}
                     }
-                    let Some(phase) = self.look(Timestamp::now()) else {
+                    let Some(failure) = self.check(Timestamp::now()) else {
                         continue;
                     };
-                    let limit = phase.limit().unwrap_or_default();
-                    match stuck.take() {
-                        Some(stuck) => {
-                            stuck(format!(
-                                "the capture thread is stuck {phase} for over {limit:?}"
-                            ));
+                    match failed.take() {
+                        Some(failed) => {
+                            failed(failure);
                             pause = LAST_TIME;
                         }
                         // Without a last word: whoever reads the log may be what everybody waits for.
-                        None => leave(exit_code),
+                        None => leave(failure.exit()),
                     }
                 }
             })?;
@@ -206,19 +204,15 @@ impl Watching {
     }
 }
 
-/// Ends the process at once: no destructors, no exit handlers.
-pub fn leave(exit_code: u8) -> ! {
-    // SAFETY: _exit takes any number, touches no memory of ours, and does not return.
-    unsafe { libc::_exit(exit_code.into()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pulse::Phase;
     use std::ffi::OsStr;
     use std::os::unix::net::UnixDatagram;
 
     const FRAME_TIME: Duration = Duration::from_secs(60);
+    const FRAME_INTERVAL: Duration = Duration::from_millis(125);
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_boot_nanoseconds(1_000_000_000 * seconds)
@@ -232,28 +226,28 @@ mod tests {
     }
 
     #[test]
-    fn the_device_is_armed_by_the_first_frame_and_petted_while_frames_flow() {
+    fn the_device_is_armed_by_the_first_frame_and_fed_while_frames_flow() {
         let path = file("flow");
         let written = || std::fs::read(&path).unwrap();
-        let pulse = Arc::new(Pulse::new(at(100)));
+        let pulse = Arc::new(Pulse::new(at(100), FRAME_INTERVAL));
         let device = Device::new(path.clone(), FRAME_TIME).unwrap();
         let mut watchdog = Watchdog::new(Arc::clone(&pulse), None, Some(device));
         pulse.beat(Phase::Waiting, at(101));
-        assert_eq!(watchdog.look(at(101)), None);
+        assert_eq!(watchdog.check(at(101)), None);
         assert_eq!(written(), b"", "no camera yet: not armed");
 
         pulse.frame(at(102));
         pulse.beat(Phase::Capturing, at(102));
-        assert_eq!(watchdog.look(at(103)), None);
-        assert_eq!(watchdog.look(at(104)), None);
+        assert_eq!(watchdog.check(at(103)), None);
+        assert_eq!(watchdog.check(at(104)), None);
         assert_eq!(written(), b"\0\0");
 
         // The camera is gone and waited for: the thread lives, but no frame comes.
         pulse.beat(Phase::Waiting, at(161));
-        watchdog.look(at(161));
+        watchdog.check(at(161));
         assert_eq!(written(), b"\0\0\0");
         pulse.beat(Phase::Waiting, at(163));
-        watchdog.look(at(163));
+        watchdog.check(at(163));
         assert_eq!(written(), b"\0\0\0", "left to reset the machine");
 
         watchdog.device.as_mut().unwrap().disarm();
@@ -262,15 +256,18 @@ mod tests {
     }
 
     #[test]
-    fn a_stuck_thread_is_reported_and_nothing_petted() {
+    fn a_stuck_thread_is_reported_and_nothing_fed() {
         let path = file("stuck");
-        let pulse = Arc::new(Pulse::new(at(100)));
+        let pulse = Arc::new(Pulse::new(at(100), FRAME_INTERVAL));
         pulse.frame(at(109));
         pulse.beat(Phase::Restarting, at(110));
         let device = Device::new(path.clone(), FRAME_TIME).unwrap();
         let mut watchdog = Watchdog::new(pulse, None, Some(device));
-        assert_eq!(watchdog.look(at(120)), None);
-        assert_eq!(watchdog.look(at(121)), Some(Phase::Restarting));
+        assert_eq!(watchdog.check(at(120)), None);
+        assert_eq!(
+            watchdog.check(at(121)),
+            Some(Failure::Capture(Phase::Restarting))
+        );
         assert_eq!(std::fs::read(&path).unwrap(), b"\0");
         std::fs::remove_file(path).unwrap();
     }
@@ -288,13 +285,13 @@ mod tests {
             OsStr::new(&format!("@{name}")),
             Some(Duration::from_secs(9)),
         );
-        let pulse = Arc::new(Pulse::new(at(100)));
+        let pulse = Arc::new(Pulse::new(at(100), FRAME_INTERVAL));
         let mut watchdog = Watchdog::new(Arc::clone(&pulse), Some(Arc::new(notify.unwrap())), None);
         for second in 100..110 {
             pulse.beat(Phase::Capturing, at(second));
-            watchdog.look(at(second));
+            watchdog.check(at(second));
         }
-        watchdog.look(at(200)); // stuck
+        watchdog.check(at(200)); // stuck
         let mut buffer = [0; 64];
         let mut told = 0;
         while let Ok(length) = supervisor.recv(&mut buffer) {
@@ -308,7 +305,7 @@ mod tests {
     fn a_device_that_is_not_there_is_refused_and_one_that_fails_is_left_alone() {
         assert!(Device::new("/nonexistent/watchdog".into(), FRAME_TIME).is_err());
         let mut folder = Device::new(std::env::temp_dir(), FRAME_TIME).unwrap();
-        folder.look(Some(Duration::ZERO)); // cannot be written to
+        folder.feed(Some(Duration::ZERO)); // cannot be written to
         assert!(matches!(folder.state, DeviceState::Failed));
         folder.disarm();
     }
@@ -317,12 +314,12 @@ mod tests {
     fn it_stops_when_told_and_disarms_after_a_clean_stop_only() {
         for clean in [true, false] {
             let path = file(if clean { "clean" } else { "armed" });
-            let pulse = Arc::new(Pulse::new(Timestamp::now()));
+            let pulse = Arc::new(Pulse::new(Timestamp::now(), FRAME_INTERVAL));
             pulse.frame(Timestamp::now());
             let mut device = Device::new(path.clone(), FRAME_TIME).unwrap();
-            device.look(Some(Duration::ZERO));
+            device.feed(Some(Duration::ZERO));
             let watchdog = Watchdog::new(pulse, None, Some(device));
-            let watching = watchdog.start(5, |_| unreachable!("nothing is stuck"));
+            let watching = watchdog.start(|_| unreachable!("nothing is stuck"));
             watching.unwrap().stop(clean);
             let expected: &[u8] = if clean { b"\0V" } else { b"\0" };
             assert_eq!(std::fs::read(&path).unwrap(), expected);

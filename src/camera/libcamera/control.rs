@@ -1,7 +1,7 @@
 //! Between picam's controls and libcamera's: lists of controls, ranges, and metadata.
 
 use crate::camera::Readings;
-use crate::controls::{Limit, Limits, Mapped, Raw, Set, TABLE};
+use crate::controls::{Availability, Mapped, Ranges, Raw, Set, TABLE};
 use libcamera::control::{ControlInfoMap, ControlList};
 use libcamera::control_value::ControlValue;
 use libcamera::controls::{self, AfState, ControlId};
@@ -51,8 +51,8 @@ impl Controls {
     }
 
     /// What the camera accepts while its frames take `frame_duration` (µs): libcamera cuts longer exposures.
-    pub(super) fn limits(&self, frame_duration: i64) -> Limits {
-        let mut limits = Limits::default();
+    pub(super) fn ranges(&self, frame_duration: i64) -> Ranges {
+        let mut ranges = Ranges::default();
         for control in &TABLE {
             let own = |mapping: &&crate::controls::Mapping| mapping.value == Mapped::Given;
             let name = control
@@ -61,7 +61,7 @@ impl Controls {
                 .find(own)
                 .map(|mapping| mapping.name);
             let limit = match name.and_then(|name| self.known.get(name)) {
-                None => Limit::Missing,
+                None => Availability::Missing,
                 Some(Known {
                     range: Some((min, max)),
                     ..
@@ -72,18 +72,18 @@ impl Controls {
                         }
                         _ => *max,
                     };
-                    Limit::Range { min: *min, max }
+                    Availability::Range { min: *min, max }
                 }
-                Some(_) => Limit::Table,
+                Some(_) => Availability::Table,
             };
-            limits.set(control, limit);
+            ranges.set(control, limit);
         }
-        limits
+        ranges
     }
 
     /// Adds what is requested to the controls of one request.
-    pub(super) fn write(&self, list: &mut ControlList, requested: &Set, news: &Set) {
-        for (name, raw) in requested.for_libcamera(news) {
+    pub(super) fn write(&self, list: &mut ControlList, requested: &Set, changed: &Set) {
+        for (name, raw) in requested.for_libcamera(changed) {
             let Some(known) = self.known.get(name) else {
                 continue; // a camera without autofocus, for one
             };

@@ -18,7 +18,7 @@ pub use version::versions;
 use super::{Camera, CameraError, Frame, Readings};
 use crate::clock::Timestamp;
 use crate::config::CameraConfig;
-use crate::controls::{Limits, Set};
+use crate::controls::{Ranges, Set};
 use buffers::{Buffers, failed, filled};
 use choice::{Divider, Found};
 use control::Controls;
@@ -89,7 +89,7 @@ pub(super) struct Libcamera {
     controls: Controls,
     requested: Set,
     /// Controls for the next request.
-    news: Option<Set>,
+    changed: Option<Set>,
     new_rate: bool,
     rate: f64,
     sensor_rate: f64,
@@ -172,7 +172,7 @@ impl Libcamera {
             stream,
             controls,
             requested: *requested,
-            news: None,
+            changed: None,
             new_rate: false,
             rate: config.rate,
             sensor_rate: config.sensor_rate,
@@ -192,7 +192,7 @@ impl Libcamera {
             .write(&mut list, &self.requested, &self.requested);
         let duration = self.frame_duration();
         self.controls.write_frame_duration(&mut list, duration);
-        (self.news, self.new_rate) = (None, false);
+        (self.changed, self.new_rate) = (None, false);
         self.camera
             .start(Some(&list))
             .map_err(failed("starting the camera"))?;
@@ -217,9 +217,9 @@ impl Libcamera {
                 break;
             };
             request.reuse(ReuseFlag::REUSE_BUFFERS);
-            if let Some(news) = self.news.take() {
+            if let Some(changed) = self.changed.take() {
                 self.controls
-                    .write(request.controls_mut(), &self.requested, &news);
+                    .write(request.controls_mut(), &self.requested, &changed);
             }
             if std::mem::take(&mut self.new_rate) {
                 let duration = self.frame_duration();
@@ -302,11 +302,11 @@ impl Camera for Libcamera {
         }
     }
 
-    fn apply(&mut self, requested: &Set, news: &Set) -> Result<(), CameraError> {
+    fn apply(&mut self, requested: &Set, changed: &Set) -> Result<(), CameraError> {
         self.requested = *requested;
-        match &mut self.news {
-            Some(waiting) => waiting.merge(news), // two sets between two frames
-            none => *none = Some(*news),
+        match &mut self.changed {
+            Some(waiting) => waiting.merge(changed), // two sets between two frames
+            none => *none = Some(*changed),
         }
         Ok(())
     }
@@ -333,8 +333,8 @@ impl Camera for Libcamera {
         self.start()
     }
 
-    fn limits(&self) -> Limits {
-        self.controls.limits(self.frame_duration())
+    fn ranges(&self) -> Ranges {
+        self.controls.ranges(self.frame_duration())
     }
 
     fn readings(&self) -> Readings {

@@ -1,7 +1,8 @@
 //! A camera and a world that follow a script, with a clock that only the script moves.
 
 use super::*;
-use crate::camera::Remote;
+use crate::camera::{Job, Remote};
+use crate::config::Cores;
 use crate::picture::Picture;
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -18,6 +19,10 @@ pub(super) enum Act {
     Frames(u32),
     /// Captures this many frames that do not come.
     Lose(u64),
+    /// Delivers one frame, in time, captured an hour ahead of it.
+    Future,
+    /// Delivers nothing for this time.
+    Pause(Duration),
     /// Delivers nothing until it is restarted or reopened.
     Silence,
     /// Delivers frames with new numbers and the same time until then.
@@ -106,7 +111,6 @@ struct ScriptedCamera {
     script: Arc<Script>,
     acts: VecDeque<Act>,
     sequence: u64,
-    requested: String,
 }
 
 impl ScriptedCamera {
@@ -142,6 +146,19 @@ impl Camera for ScriptedCamera {
                 self.script.pass(INTERVAL * count as u32);
                 self.sequence += count;
             }
+            Act::Future => {
+                self.script.pass(INTERVAL);
+                self.sequence += 1;
+                return Ok(Some(
+                    self.frame(self.script.now().after(3600 * 1000 * MILLISECOND)),
+                ));
+            }
+            Act::Pause(left) => {
+                if left > patience {
+                    self.acts.push_front(Act::Pause(left - patience));
+                }
+                self.script.pass(left.min(patience));
+            }
             Act::Silence => {
                 self.acts.push_front(act);
                 self.script.pass(patience);
@@ -176,10 +193,9 @@ impl Camera for ScriptedCamera {
     fn apply(
         &mut self,
         requested: &controls::Set,
-        news: &controls::Set,
+        changed: &controls::Set,
     ) -> Result<(), CameraError> {
-        self.requested = requested.to_string();
-        self.script.note(format!("apply {requested} / {news}"));
+        self.script.note(format!("apply {requested} / {changed}"));
         Ok(())
     }
 
@@ -203,6 +219,31 @@ impl Drop for ScriptedCamera {
     }
 }
 
+/// A camera that fails at once and has these ranges.
+pub(super) struct Ranged(pub(super) controls::Ranges);
+
+impl Camera for Ranged {
+    fn next_frame(&mut self, _: Duration) -> Result<Option<Frame>, CameraError> {
+        Err(CameraError::Unusable("as scripted".into()))
+    }
+
+    fn apply(&mut self, _: &controls::Set, _: &controls::Set) -> Result<(), CameraError> {
+        Ok(())
+    }
+
+    fn set_rate(&mut self, _: f64) -> Result<(), CameraError> {
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), CameraError> {
+        Ok(())
+    }
+
+    fn ranges(&self) -> controls::Ranges {
+        self.0
+    }
+}
+
 pub(super) struct ScriptedWorld(Arc<Script>);
 
 impl World for ScriptedWorld {
@@ -213,12 +254,12 @@ impl World for ScriptedWorld {
     fn open(
         &mut self,
         _: &CameraConfig,
-        requested: &controls::Set,
+        _: &controls::Set,
         _: u64,
     ) -> Result<Box<dyn Camera>, CameraError> {
         self.0.pass(200 * MILLISECOND);
         let acts = self.0.play("open", &self.0.opens)?;
-        Ok(Box::new(camera(&self.0, acts, requested)))
+        Ok(Box::new(camera(&self.0, acts)))
     }
 
     fn wait(
@@ -233,12 +274,11 @@ impl World for ScriptedWorld {
     }
 }
 
-fn camera(script: &Arc<Script>, acts: Vec<Act>, requested: &controls::Set) -> ScriptedCamera {
+fn camera(script: &Arc<Script>, acts: Vec<Act>) -> ScriptedCamera {
     ScriptedCamera {
         script: Arc::clone(script),
         acts: acts.into(),
         sequence: 0,
-        requested: requested.to_string(),
     }
 }
 
@@ -249,7 +289,8 @@ pub(super) struct Stage {
     pub(super) pulse: Arc<Pulse>,
     pub(super) delivered: Arc<Mutex<Vec<u64>>>,
     pub(super) remote: Remote,
-    pub(super) worker: Worker<ScriptedWorld>,
+    pub(super) report: Arc<Report>,
+    pub(super) worker: CaptureWorker<ScriptedWorld>,
 }
 
 impl Stage {
@@ -261,37 +302,36 @@ impl Stage {
         let (sender, commands) = mpsc::channel();
         *script.done.lock().unwrap() = Some(sender.clone());
         let metrics = Arc::new(Metrics::new());
-        let pulse = Arc::new(Pulse::new(script.now()));
-        let known = Arc::new(Known::default());
+        let pulse = Arc::new(Pulse::new(script.now(), INTERVAL));
+        let report = Arc::new(Report::default());
         let requested = controls::Set::default();
-        let remote = Remote::new(sender, requested, Arc::clone(&known), Arc::clone(&pulse));
+        let remote = Remote::new(sender, requested, Arc::clone(&report));
         let delivered = Arc::new(Mutex::new(Vec::new()));
         let list = Arc::clone(&delivered);
-        let worker = Worker {
-            world: ScriptedWorld(Arc::clone(&script)),
+        let job = Job {
             config: CameraConfig::default(),
             requested,
-            commands,
-            known,
+            cores: Cores::Auto,
             metrics: Arc::clone(&metrics),
             pulse: Arc::clone(&pulse),
             deliver: Box::new(move |frame: Frame| list.lock().unwrap().push(frame.sequence)),
-            numbers: Numbers::default(),
-            stalled: None,
         };
+        let world = ScriptedWorld(Arc::clone(&script));
+        let worker = CaptureWorker::new(world, job, commands, Arc::clone(&report));
         Self {
             script,
             metrics,
             pulse,
             delivered,
             remote,
+            report,
             worker,
         }
     }
 
     /// Runs a camera that does `acts` to the script's end.
     pub(super) fn run(self, acts: Vec<Act>) -> Played {
-        let camera = Box::new(camera(&self.script, acts, &controls::Set::default()));
+        let camera = Box::new(camera(&self.script, acts));
         let started = self.script.now();
         let ended = self.worker.run(Some(camera));
         Played {

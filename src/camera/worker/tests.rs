@@ -2,6 +2,7 @@
 
 use super::script::{Act, Outcome, Stage};
 use super::*;
+use crate::pulse::{Failure, Verdict};
 use std::sync::mpsc;
 
 #[test]
@@ -119,12 +120,13 @@ fn a_stop_that_hangs_is_seen_from_outside() {
     std::thread::spawn(move || stage.run(vec![Act::Frames(1), Act::Silence]).ended);
     hanging.recv().unwrap();
     assert_eq!(
-        pulse.stuck(script.now()),
+        pulse.failure(script.now()),
         None,
         "a restart may take a while"
     );
     script.pass(Duration::from_secs(11));
-    assert_eq!(pulse.stuck(script.now()), Some(Phase::Restarting));
+    let stuck = Some(Failure::Capture(Phase::Restarting));
+    assert_eq!(pulse.failure(script.now()), stuck);
 }
 
 #[test]
@@ -161,37 +163,84 @@ fn what_is_requested_reaches_the_camera_with_what_is_new() {
 #[test]
 fn a_value_out_of_the_cameras_range_changes_nothing() {
     let stage = Stage::new(vec![], vec![]);
-    let mut limits = controls::Limits::default();
-    let range = controls::Limit::Range {
+    let mut ranges = controls::Ranges::default();
+    let range = controls::Availability::Range {
         min: 0.0,
         max: 15.0,
     };
-    limits.set(controls::Control::named("LensPosition").unwrap(), range);
-    stage.worker.known.set_limits(limits);
+    ranges.set(controls::Control::named("LensPosition").unwrap(), range);
+    stage.report.set_ranges(ranges);
     let set = controls::Set::parse_query("LensPosition=15.5&AeEnable=0").unwrap();
     let error = stage.remote.apply(&set).unwrap_err().to_string();
     assert_eq!(
         error,
-        "LensPosition = \"15.5\": accepted is a number from 0 to 15 (dioptres)"
+        "LensPosition = \"15.5\": expected a number from 0 to 15 (dioptres)"
     );
     assert!(stage.remote.requested().is_empty());
 }
 
 #[test]
-fn numbers_go_on_and_are_kept_where_the_source_goes_on_itself() {
-    let mut numbers = Numbers::default();
-    assert_eq!([0, 1, 4].map(|n| numbers.next(n)), [(1, 0), (2, 0), (5, 2)]);
-    numbers.restart();
-    assert_eq!(
-        [0, 1].map(|n| numbers.next(n)),
-        [(6, 0), (7, 0)],
-        "counts anew"
+fn a_source_whose_frames_fail_is_not_reopened_without_a_pause() {
+    let open = || Outcome::Good(vec![Act::Frames(1), Act::Fail]);
+    let stage = Stage::new(vec![], vec![open(), open(), open(), open()]);
+    let played = stage.run(vec![Act::Frames(1), Act::Fail]);
+    assert!(matches!(played.ended, Ended::GaveUp(_)));
+    assert_eq!(played.recoveries(), (0, 3));
+    assert!(played.took > 3 * REOPEN_PAUSE, "{:?}", played.took);
+}
+
+#[test]
+fn ranges_stay_known_while_the_camera_is_closed() {
+    let stage = Stage::new(vec![], vec![]);
+    let mut ranges = controls::Ranges::default();
+    let lens = controls::Control::named("LensPosition").unwrap();
+    ranges.set(
+        lens,
+        controls::Availability::Range {
+            min: 0.0,
+            max: 15.0,
+        },
     );
-    numbers.restart();
+    let (remote, report) = (stage.remote, Arc::clone(&stage.report));
+    let camera = Box::new(super::script::Ranged(ranges));
+    stage.worker.run(Some(camera));
+    let set = controls::Set::parse_query("LensPosition=1000").unwrap();
+    assert!(remote.apply(&set).is_err(), "kept for the camera to come");
+    drop(report);
+}
+
+#[test]
+fn a_capture_time_in_the_future_does_not_poison_the_ladder() {
+    let acts = vec![Act::Future, Act::Frames(100)];
+    let played = Stage::new(vec![], vec![]).run(acts);
+    assert_eq!(played.log, ["close"], "no recovery");
+    assert_eq!(played.delivered.len(), 101);
+}
+
+#[test]
+fn a_slow_start_is_no_stall() {
+    let acts = vec![Act::Pause(Duration::from_millis(2500)), Act::Frames(3)];
+    let played = Stage::new(vec![], vec![]).run(acts);
+    assert_eq!(played.log, ["close"]);
+    assert_eq!(played.delivered, [1, 2, 3]);
+}
+
+#[test]
+fn a_rate_that_goes_up_restarts_no_healthy_sensor() {
+    let mut stage = Stage::new(vec![], vec![]);
+    stage.pulse = Arc::new(Pulse::new(stage.script.now(), Duration::from_secs(2)));
+    stage.worker.pulse = Arc::clone(&stage.pulse);
+    stage.remote.set_rate(8.0);
+    // Queued at 0.5 Hz before.
+    let mut acts = Vec::new();
+    for _ in 0..5 {
+        acts.extend([Act::Pause(Duration::from_millis(1875)), Act::Frames(1)]);
+    }
+    acts.push(Act::Frames(100));
+    let played = stage.run(acts);
+    assert_eq!(played.log, ["rate 8", "close"]);
     assert_eq!(
-        [10, 12].map(|n| numbers.next(n)),
-        [(10, 0), (12, 1)],
-        "goes on"
+        played.pulse.verdict(played.pulse.last_frame().unwrap()),
+        Verdict::Live
     );
-    assert_eq!(numbers.next(3), (13, 0), "never back");
 }

@@ -4,7 +4,7 @@ use super::{Control, ControlError, Kind, Range, Set, TABLE, Value, one_of};
 
 /// What the open camera takes for one control.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Limit {
+pub enum Availability {
     /// Everything that the table accepts.
     #[default]
     Table,
@@ -19,19 +19,19 @@ pub enum Limit {
     Missing,
 }
 
-/// The limits of all controls, in the order of [`TABLE`]. By default those of the table: no camera is open, or
+/// The ranges of all controls, in the order of [`TABLE`]. By default those of the table: no camera is open, or
 /// the source has no controls.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Limits([Limit; TABLE.len()]);
+pub struct Ranges([Availability; TABLE.len()]);
 
-impl Limits {
+impl Ranges {
     /// Sets what the camera takes for `control`.
-    pub fn set(&mut self, control: &Control, limit: Limit) {
-        self.0[control.id as usize] = limit;
+    pub fn set(&mut self, control: &Control, availability: Availability) {
+        self.0[control.id as usize] = availability;
     }
 
     /// What the camera takes for `control`.
-    pub fn get(&self, control: &Control) -> Limit {
+    pub fn get(&self, control: &Control) -> Availability {
         self.0[control.id as usize]
     }
 
@@ -45,20 +45,20 @@ impl Limits {
                 continue;
             };
             match self.get(control) {
-                Limit::Table => {}
-                Limit::Range { min, max } => {
+                Availability::Table => {}
+                Availability::Range { min, max } => {
                     if number(value).is_some_and(|number| !(min..=max).contains(&number)) {
                         return Err(ControlError::Value {
                             name: control.name,
                             given: format!("\"{value}\""),
-                            accepted: self.accepted(control),
+                            expected: self.expected(control),
                         });
                     }
                 }
-                Limit::Missing => {
+                Availability::Missing => {
                     return Err(ControlError::Missing {
                         name: control.name,
-                        accepted: self.available(),
+                        expected: self.available(),
                     });
                 }
             }
@@ -70,17 +70,17 @@ impl Limits {
     pub fn applicable(&self, set: &Set) -> Set {
         let mut applicable = *set;
         for control in &TABLE {
-            if self.get(control) == Limit::Missing {
+            if self.get(control) == Availability::Missing {
                 applicable.remove(control.id);
             }
         }
         applicable
     }
 
-    /// [`Control::accepted`] with the camera's range instead of the table's.
-    fn accepted(&self, control: &Control) -> String {
-        let Limit::Range { min, max } = self.get(control) else {
-            return control.accepted();
+    /// [`Control::expected`] with the camera's range instead of the table's.
+    fn expected(&self, control: &Control) -> String {
+        let Availability::Range { min, max } = self.get(control) else {
+            return control.expected();
         };
         let range = Range {
             min,
@@ -91,13 +91,13 @@ impl Limits {
             Kind::Float(_) => Kind::Float(range),
             other => other,
         };
-        kind.accepted(control.unit)
+        kind.expected(control.unit)
     }
 
     fn available(&self) -> String {
         let names: Vec<_> = TABLE
             .iter()
-            .filter(|control| self.get(control) != Limit::Missing)
+            .filter(|control| self.get(control) != Availability::Missing)
             .map(|control| control.name)
             .collect();
         if names.is_empty() {
@@ -120,26 +120,26 @@ fn number(value: Value) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn camera() -> Limits {
-        let mut limits = Limits::default();
-        let mut set = |name, limit| limits.set(Control::named(name).unwrap(), limit);
+    fn camera() -> Ranges {
+        let mut ranges = Ranges::default();
+        let mut set = |name, availability| ranges.set(Control::named(name).unwrap(), availability);
         set(
             "ExposureTime",
-            Limit::Range {
+            Availability::Range {
                 min: 26.0,
                 max: 125_000.0,
             },
         );
         set(
             "AnalogueGain",
-            Limit::Range {
+            Availability::Range {
                 min: 1.122807,
                 max: 16.0,
             },
         );
-        set("LensPosition", Limit::Missing);
-        set("AfMode", Limit::Missing);
-        limits
+        set("LensPosition", Availability::Missing);
+        set("AfMode", Availability::Missing);
+        ranges
     }
 
     fn refusal(query: &str) -> String {
@@ -159,11 +159,11 @@ mod tests {
         }
         assert_eq!(
             refusal("ExposureTime=125001"),
-            "ExposureTime = \"125001\": accepted is an integer from 26 to 125000 (µs)"
+            "ExposureTime = \"125001\": expected an integer from 26 to 125000 (µs)"
         );
         assert_eq!(
             refusal("AnalogueGain=1"),
-            "AnalogueGain = \"1\": accepted is a number from 1.122807 to 16 (ratio)"
+            "AnalogueGain = \"1\": expected a number from 1.122807 to 16 (ratio)"
         );
     }
 
@@ -171,7 +171,7 @@ mod tests {
     fn a_control_that_the_camera_lacks_is_refused_or_left_out() {
         assert_eq!(
             refusal("LensPosition=1"),
-            "this camera has no LensPosition: accepted is ExposureTime, AnalogueGain, AeEnable or AwbEnable"
+            "this camera has no LensPosition: expected ExposureTime, AnalogueGain, AeEnable or AwbEnable"
         );
         let set = Set::parse_query("AfMode=continuous&AeEnable=true").unwrap();
         assert_eq!(camera().applicable(&set).to_string(), "AeEnable=true");
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn without_a_camera_the_table_decides() {
         let set = Set::parse_query("ExposureTime=2147483647&LensPosition=1000").unwrap();
-        Limits::default().check(&set).unwrap();
-        assert_eq!(Limits::default().applicable(&set), set);
+        Ranges::default().check(&set).unwrap();
+        assert_eq!(Ranges::default().applicable(&set), set);
     }
 }

@@ -1,0 +1,371 @@
+//! The sections of the TOML file as types, with their built-in defaults.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use log::LevelFilter;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::controls;
+
+/// Everything that can be configured. The default is what picam does without any file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Where picam listens.
+    pub server: ServerConfig,
+    /// Where the frames come from, their size and rate.
+    pub camera: CameraConfig,
+    /// How frames are encoded.
+    pub jpeg: JpegConfig,
+    /// Start values of the camera controls. [`Layers::load`](super::Layers::load) reads them itself, because a control
+    /// in a later file can drop another one of an earlier file.
+    #[serde(skip_deserializing)]
+    pub controls: controls::Set,
+    /// On which cores the threads run.
+    pub cpu: CpuConfig,
+    /// What one client, and all of them together, may cost.
+    pub limits: LimitsConfig,
+    /// Where picam keeps what was set while it ran.
+    pub state: StateConfig,
+    /// The hardware watchdog.
+    pub watchdog: WatchdogConfig,
+    /// Where the appliance gets its updates.
+    pub update: UpdateConfig,
+    /// What is logged.
+    pub log: LogConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let mut controls = controls::Set::default();
+        for (name, value) in [
+            ("AfMode", "continuous"),
+            ("AeEnable", "true"),
+            ("AwbEnable", "true"),
+        ] {
+            controls
+                .insert(name, value)
+                .expect("the control table accepts its defaults");
+        }
+        Config {
+            server: ServerConfig::default(),
+            camera: CameraConfig::default(),
+            jpeg: JpegConfig::default(),
+            controls,
+            cpu: CpuConfig::default(),
+            limits: LimitsConfig::default(),
+            state: StateConfig::default(),
+            watchdog: WatchdogConfig::default(),
+            update: UpdateConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+/// What `server.listen` and `--listen` accept.
+pub const LISTEN_EXPECTED: &str =
+    "ADDR:PORT with a numeric address, like 0.0.0.0:8000 or [::]:8000";
+
+/// The `[server]` section.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServerConfig {
+    /// Address and port of the listener; port 0 lets the kernel choose one.
+    pub listen: SocketAddr,
+    /// The origin whose pages may read answers (Access-Control-Allow-Origin): `*` for any, empty for none.
+    pub allow_origin: String,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        ServerConfig {
+            listen: (Ipv4Addr::UNSPECIFIED, 8000).into(),
+            allow_origin: String::new(),
+        }
+    }
+}
+
+/// The `[camera]` section.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CameraConfig {
+    /// Which camera.
+    pub source: Source,
+    /// The id of the camera that libcamera opens; empty for the IMX708 or the only camera.
+    pub id: String,
+    /// Width of a frame in pixels, even.
+    pub width: u32,
+    /// Height of a frame in pixels, even.
+    pub height: u32,
+    /// Frames per second (Hz).
+    pub rate: f64,
+    /// The fastest the sensor may run (Hz): it does so at the largest multiple of `rate` up to this. 0: at `rate`.
+    pub sensor_rate: f64,
+    /// Whether frame number and time are drawn into replayed pictures.
+    pub stamp: bool,
+}
+
+impl Default for CameraConfig {
+    fn default() -> Self {
+        CameraConfig {
+            source: Source::Pattern,
+            id: String::new(),
+            width: 2304,
+            height: 1296,
+            rate: 8.0,
+            sensor_rate: 0.0,
+            stamp: false,
+        }
+    }
+}
+
+/// The `[jpeg]` section.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JpegConfig {
+    /// JPEG quality, 1 to 100.
+    pub quality: u8,
+}
+
+impl Default for JpegConfig {
+    fn default() -> Self {
+        JpegConfig { quality: 100 }
+    }
+}
+
+/// The `[cpu]` section.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CpuConfig {
+    /// For the thread that takes frames from the camera.
+    pub capture: Cores,
+    /// For the thread that encodes them.
+    pub encode: Cores,
+    /// For the threads that serve the clients.
+    pub http: Cores,
+}
+
+/// The `[limits]` section. Times are seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LimitsConfig {
+    /// Bytes received on a connection before its request is complete.
+    pub header_bytes: u64,
+    /// Time from the accept to a complete request.
+    pub request_seconds: f64,
+    /// Time within the write of one frame.
+    pub write_seconds: f64,
+    /// Connections that are served; the next ones are answered 503.
+    pub connections: usize,
+    /// Connections that are accepted at all; the next ones wait in the kernel.
+    pub connections_hard: usize,
+    /// Streams that are served; the next ones are answered 503.
+    pub streams: usize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        LimitsConfig {
+            header_bytes: 16384,
+            request_seconds: 5.0,
+            write_seconds: 10.0,
+            connections: 256,
+            connections_hard: 320,
+            streams: 224,
+        }
+    }
+}
+
+/// What `server.allow_origin` accepts.
+pub(super) const ORIGIN_EXPECTED: &str =
+    "\"*\", an origin like \"http://dashboard.local:8080\", or empty";
+
+/// Whether `text` is one of [`ORIGIN_EXPECTED`]. It becomes a header's value: no blanks, no path.
+pub(super) fn is_origin(text: &str) -> bool {
+    let host = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"));
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    matches!(text, "" | "*") || host.is_some_and(|host| !host.is_empty() && host.chars().all(plain))
+}
+
+/// The `[state]` section.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StateConfig {
+    /// The folder, an absolute path; empty for none.
+    pub directory: PathBuf,
+}
+
+/// The `[watchdog]` section.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WatchdogConfig {
+    /// The watchdog's device, an absolute path; empty for none.
+    pub device: PathBuf,
+    /// Without a frame for this long (seconds) the device is not fed any more.
+    pub frame_seconds: f64,
+}
+
+impl Default for WatchdogConfig {
+    fn default() -> Self {
+        WatchdogConfig {
+            device: PathBuf::new(),
+            frame_seconds: 60.0,
+        }
+    }
+}
+
+/// What `update.url` accepts.
+pub(super) const UPDATE_URL_EXPECTED: &str = "an http:// or https:// URL (one that ends in / gets the board's bundle name appended), or empty";
+
+/// The `[update]` section. The streamer itself has no use for it: `picam-update` of the appliance reads it
+/// from `picam --print-config`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateConfig {
+    /// URL of a RAUC bundle, or of the folder with one bundle a board if it ends in `/`; empty for none.
+    pub url: String,
+}
+
+/// Whether `text` is one of [`UPDATE_URL_EXPECTED`]. A shell script reads it: no quotes, no blanks, no escapes.
+pub(super) fn is_update_url(text: &str) -> bool {
+    let host = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"));
+    let plain = |c: char| c.is_ascii_graphic() && !"\"'`\\<>".contains(c);
+    text.is_empty()
+        || host.is_some_and(|host| {
+            !host.is_empty() && !host.starts_with('/') && text.chars().all(plain)
+        })
+}
+
+/// The `[log]` section.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogConfig {
+    /// The least important level that is logged.
+    #[serde(serialize_with = "write_level", deserialize_with = "read_level")]
+    pub level: LevelFilter,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        LogConfig {
+            level: LevelFilter::Info,
+        }
+    }
+}
+
+fn write_level<S: Serializer>(level: &LevelFilter, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&level.as_str().to_ascii_lowercase())
+}
+
+fn read_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LevelFilter, D::Error> {
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(serde::de::Error::custom)
+}
+
+/// Where the frames come from: `pattern`, `replay:PATH` or `libcamera`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Source {
+    /// A moving test picture with the frame number and the time in it.
+    Pattern,
+    /// A JPEG file, a folder of JPEG files or a Y4M file, played in a loop.
+    Replay(PathBuf),
+    /// The camera of this machine.
+    Libcamera,
+}
+
+/// The text names no [`Source`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no such camera source: expected {}", Source::EXPECTED)]
+pub struct UnknownSource;
+
+impl Source {
+    /// What [`Source::from_str`] accepts.
+    pub const EXPECTED: &str =
+        "pattern, replay:PATH (a JPEG file, a folder of them or a Y4M file) or libcamera";
+}
+
+impl FromStr for Source {
+    type Err = UnknownSource;
+
+    fn from_str(text: &str) -> Result<Self, UnknownSource> {
+        match (text, text.strip_prefix("replay:")) {
+            ("pattern", _) => Ok(Source::Pattern),
+            ("libcamera", _) => Ok(Source::Libcamera),
+            (_, Some(path)) if !path.is_empty() => Ok(Source::Replay(path.into())),
+            _ => Err(UnknownSource),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Pattern => f.write_str("pattern"),
+            Source::Replay(path) => write!(f, "replay:{}", path.display()),
+            Source::Libcamera => f.write_str("libcamera"),
+        }
+    }
+}
+
+impl TryFrom<String> for Source {
+    type Error = UnknownSource;
+
+    fn try_from(text: String) -> Result<Self, UnknownSource> {
+        text.parse()
+    }
+}
+
+impl From<Source> for String {
+    fn from(source: Source) -> String {
+        source.to_string()
+    }
+}
+
+/// On which cores a thread may run. Whether they exist is for the machine to say, not the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "CoresText", into = "CoresText")]
+pub enum Cores {
+    /// picam decides.
+    #[default]
+    Auto,
+    /// These, by number from 0; never empty.
+    List(Vec<usize>),
+}
+
+/// [`Cores`] as it is written in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum CoresText {
+    Word(String),
+    List(Vec<usize>),
+}
+
+impl TryFrom<CoresText> for Cores {
+    type Error = &'static str;
+
+    fn try_from(text: CoresText) -> Result<Self, Self::Error> {
+        match text {
+            CoresText::Word(word) if word == "auto" => Ok(Cores::Auto),
+            CoresText::List(cores) if !cores.is_empty() => Ok(Cores::List(cores)),
+            _ => Err("neither \"auto\" nor a list of core numbers"),
+        }
+    }
+}
+
+impl From<Cores> for CoresText {
+    fn from(cores: Cores) -> Self {
+        match cores {
+            Cores::Auto => CoresText::Word("auto".to_owned()),
+            Cores::List(list) => CoresText::List(list),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `/debug/…`, with PICAM_TEST_FAULTS=1 only: lets parts of picam fail, for tests.
+
+use super::Context;
+use super::reply::{Reply, Status};
+use super::request::Request;
+use crate::jpeg::Fault;
+use std::time::Duration;
+
+pub(super) fn reply(context: &Context, request: &Request) -> Reply {
+    match request.path.as_str() {
+        "/debug/panic" => panic!("as asked by /debug/panic"),
+        "/debug/hang" => context.remote.hang(),
+        "/debug/encoder/fail" => context.encoder.inject(Fault::Fail),
+        "/debug/encoder/hang" => context.encoder.inject(Fault::Hang),
+        "/debug/encoder/panic" => context.encoder.inject(Fault::Panic),
+        "/debug/stall" => {
+            let seconds = request.parameter("seconds").map(str::parse);
+            let Some(Ok(seconds @ 0..=3600)) = seconds else {
+                let line = "seconds: expected an integer from 0 to 3600";
+                return Reply::line(Status::BadRequest, line);
+            };
+            context.remote.stall(Duration::from_secs(seconds));
+        }
+        _ => return Reply::line(Status::NotFound, "no such fault"),
+    }
+    Reply::line(Status::Ok, "ok")
+}

@@ -1,0 +1,177 @@
+//! Freshness against simulated clients, and step by step.
+
+use super::simulation::{Scene, at, play};
+use super::*;
+use proptest::prelude::*;
+
+const PACE: Pace = Pace {
+    interval: Duration::from_millis(125),
+    encoding: Duration::from_millis(12),
+};
+const BUFFER: u32 = 1 << 20;
+const FRAME: usize = 400 << 10;
+
+fn unread(bytes: u32) -> Info {
+    Info {
+        window: Some(BUFFER - bytes),
+        ..Info::default()
+    }
+}
+
+/// Beyond encoding, transfer and decoding a frame is at most one interval old, whatever the phase between camera and
+/// client: 8 Hz, read at 3 to 20 Hz.
+#[test]
+fn no_phase_makes_pictures_old() {
+    for (frame, one_way, bytes_per_ms) in [
+        (100_000, 0, 300_000),
+        (2_000_000, 0, 300_000),
+        (4_000_000, 0, 300_000),
+        (400_000, 8, 7_500), // like Wi-Fi
+    ] {
+        for reads_every in [50, 100, 125, 133, 180, 250, 333] {
+            for phase in (0..125).step_by(8) {
+                let scene = Scene {
+                    frame,
+                    one_way,
+                    bytes_per_ms,
+                    reads_every,
+                    phase,
+                    ..Scene::default()
+                };
+                let median = play(&scene).median();
+                let bound = scene.least_age() + scene.camera_interval;
+                assert!(median <= bound, "{median} ms, not {bound}: {scene:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_that_waits_gets_each_frame_at_once() {
+    let scene = Scene {
+        reads_every: 10,
+        ..Scene::default()
+    };
+    let seen = play(&scene);
+    assert_eq!(seen.ages.len(), 120, "8 Hz for 15 s");
+    assert!(seen.median() <= scene.least_age() + 1);
+}
+
+#[test]
+fn who_reads_once_in_half_a_minute_or_more_sees_fresh_pictures_too() {
+    for reads_every in [30_000, 47_000, 90_000] {
+        let scene = Scene {
+            reads_every,
+            read_jitter: 20,
+            duration: 12 * reads_every,
+            ..Scene::default()
+        };
+        let seen = play(&scene);
+        assert!(seen.ages.len() >= 5, "{seen:?}");
+        assert!(seen.median() < 1000, "{:?}", seen.ages);
+        assert!(seen.probes < 100 * 12, "{}", seen.probes);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Never older than its bound, never starved, never twice, never back: whoever reads, from wherever.
+    #[test]
+    fn any_client_sees_fresh_pictures(
+        camera_interval in 33_u64..300,
+        encoding in 1_u64..30,
+        frame in 60_000_u64..4_000_000,
+        one_way in 0_u64..20,
+        bytes_per_ms in 20_000_u64..400_000,
+        reads_every in 10_u64..1500,
+        read_jitter in 0_u64..10,
+        hiccup in 0_u64..80,
+        phase in 0_u64..300,
+        decoding in 1_u64..30,
+        seed in any::<u64>(),
+    ) {
+        let scene = Scene {
+            camera_interval, encoding, frame, one_way, bytes_per_ms, reads_every, read_jitter, hiccup, phase, decoding,
+            seed, buffer: 6 << 20, duration: 60_000,
+        };
+        let seen = play(&scene);
+        // The client's own unsteadiness, and what its delayed acknowledgements hide.
+        let slack = 2 * read_jitter + hiccup + 40 + reads_every / 16;
+        let bound = scene.least_age() + scene.camera_interval + slack;
+        prop_assert!(seen.median() <= bound, "{} ms, not {bound}", seen.median());
+        let each = camera_interval.max(reads_every).max(decoding) + frame / bytes_per_ms + 2 * one_way + encoding;
+        let least = 30_000 / each * 3 / 4;
+        prop_assert!(seen.ages.len() as u64 >= least, "{} reads, not {least}", seen.ages.len());
+        prop_assert!(seen.frames.windows(2).all(|pair| pair[0] < pair[1]), "not in order");
+    }
+}
+
+#[test]
+fn nothing_is_probed_where_nothing_lies_unread() {
+    let mut freshness = Freshness::new(at(0), true);
+    assert_eq!(freshness.next(at(0), &unread(0), PACE), Next::Send(at(0)));
+    freshness.sent(at(0), at(1), FRAME, &unread(0));
+    let next = freshness.next(at(2), &unread(0), PACE);
+    assert!(matches!(next, Next::Send(_)));
+}
+
+#[test]
+fn without_probes_the_windows_own_announcements_are_waited_for() {
+    let mut freshness = Freshness::new(at(0), false);
+    freshness.next(at(0), &unread(0), PACE);
+    freshness.sent(at(0), at(1), FRAME, &unread(0));
+    for now in 2..4_000 {
+        let next = freshness.next(at(now), &unread(FRAME as u32), PACE);
+        assert!(matches!(next, Next::Wait(_)), "{now}");
+    }
+    let next = freshness.next(at(4_000), &unread(0), PACE);
+    assert!(matches!(next, Next::Send(_)));
+}
+
+#[test]
+fn an_old_kernel_falls_back_to_what_is_acknowledged() {
+    let mut freshness = Freshness::new(at(0), true);
+    let blind = Info::default();
+    freshness.sent(at(0), at(1), FRAME, &blind);
+    let busy = Info {
+        in_flight: true,
+        ..blind
+    };
+    let next = freshness.next(at(2), &busy, PACE);
+    assert!(matches!(next, Next::Wait(_)));
+    let next = freshness.next(at(3), &blind, PACE);
+    assert!(matches!(next, Next::Send(_)));
+}
+
+/// The first moment at which a frame is sent, if the connection looks like `info` from 2 ms on.
+fn sends_at(freshness: &mut Freshness, info: &Info, until: u64) -> Option<u64> {
+    (2..until).find(|&now| matches!(freshness.next(at(now), info, PACE), Next::Send(_)))
+}
+
+#[test]
+fn a_window_that_became_smaller_is_learnt() {
+    let mut freshness = Freshness::new(at(0), true);
+    freshness.next(at(0), &unread(0), PACE);
+    freshness.sent(at(0), at(1), FRAME, &unread(0));
+    freshness.next(at(1), &unread(FRAME as u32), PACE);
+    // All is read, but the client's system has a smaller buffer now.
+    let smaller = unread(FRAME as u32 / 4);
+    let sent = sends_at(&mut freshness, &smaller, 20_000);
+    assert!(
+        sent.is_some_and(|now| (4_900..6_000).contains(&now)),
+        "{sent:?}"
+    );
+    freshness.sent(at(20_001), at(20_001), FRAME, &smaller);
+    let next = freshness.next(at(20_002), &smaller, PACE);
+    assert!(matches!(next, Next::Send(_)));
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_sent_nothing_for_ten_minutes() {
+    let mut freshness = Freshness::new(at(0), true);
+    freshness.next(at(0), &unread(0), PACE);
+    freshness.sent(at(0), at(1), FRAME, &unread(0));
+    let sent = sends_at(&mut freshness, &unread(FRAME as u32), 700_000);
+    assert!(sent.is_some_and(|now| now > 600_000), "{sent:?}");
+}

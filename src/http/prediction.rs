@@ -1,0 +1,150 @@
+//! When a stream client will read next. A client that reads rarely is sent the last frame that will be there in
+//! time, not the first one after its last read: that would be as old as its reading interval when it is shown.
+
+use crate::clock::Timestamp;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A frame that is read within this time of its arrival was waited for.
+const IMMEDIATE: Duration = Duration::from_millis(20);
+/// A read this much earlier than predicted, or a 64th of the interval, is one that was predicted.
+const EXACT: Duration = Duration::from_millis(15);
+const EXACT_PART: u32 = 64;
+/// Linux holds an acknowledgement back for 40 ms. One that comes this late was not caused by the read: that went
+/// unseen, before the probe.
+const HELD_BACK: Duration = Duration::from_millis(35);
+/// Between an acknowledgement and the next probe hardly any read goes unseen in this time.
+const LEAST_GAP: Duration = Duration::from_millis(3);
+/// Reading intervals that are remembered. One of the shortest counts, but not the shortest of many: the time of a
+/// single read may be wrong.
+const REMEMBERED_INTERVALS: usize = 5;
+/// A read that was waited for tells nothing of the client's interval, unless the next one comes this many frame
+/// intervals later.
+const LONG_INTERVALS: u32 = 4;
+/// A frame may come late in this many reads in a row. Then one has to come early: a client that has begun to read
+/// faster looks just like one that waits for a late frame.
+const LATE_READS: u32 = 3;
+
+/// What was seen of the client reading a frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Read {
+    /// When the whole frame was there to be read.
+    pub available: Timestamp,
+    /// When it was last known to lie unread.
+    pub unread: Timestamp,
+    /// When a probe was sent whose acknowledgement would come with the read. Before that a read could go unseen.
+    pub watched: Timestamp,
+    /// When the acknowledgement came that showed it.
+    pub seen: Timestamp,
+    /// What probe and acknowledgement take on the way at the least.
+    pub round_trip: Duration,
+}
+
+impl Read {
+    /// Whether the client read at once: it has waited.
+    fn was_waited_for(&self) -> bool {
+        self.seen.since(self.available) < IMMEDIATE
+    }
+
+    /// When it took place, as far as can be known.
+    fn time(&self) -> Timestamp {
+        let gap = self.watched.since(self.unread);
+        let held_back = self.seen.since(self.watched) >= self.round_trip + HELD_BACK;
+        match held_back && gap > LEAST_GAP {
+            true => self.unread.after(gap / 2),
+            false => self.seen.before(self.round_trip / 2),
+        }
+    }
+}
+
+/// What is to be done about the client's next frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// The client waits for each frame: it gets the newest there is.
+    Hungry,
+    /// The client lets frames lie, but its next read is not known yet.
+    Unknown,
+    /// The frame should be there at this moment at the latest.
+    Due(Timestamp),
+}
+
+/// The reads of one client.
+#[derive(Default)]
+pub struct Reads {
+    /// The latest reads, as exactly as they are known; the newest last.
+    times: VecDeque<Timestamp>,
+    /// Whether the only one of `times` is a read that was waited for.
+    began_hungry: bool,
+    predicted: Option<Timestamp>,
+    /// How much earlier than predicted a read may come.
+    exact: Duration,
+    late_in_a_row: u32,
+}
+
+impl Reads {
+    /// The client has read a frame. `interval` is the time between two frames.
+    pub fn observe(&mut self, read: Read, interval: Duration) -> Outlook {
+        let predicted = self.predicted.take();
+        let waited_for = read.was_waited_for();
+        let time = match predicted {
+            // Perhaps it has waited since then, perhaps not.
+            Some(at) if waited_for && read.time() >= at.before(self.exact) => {
+                self.late_in_a_row += 1;
+                at.min(read.time())
+            }
+            _ if waited_for => {
+                *self = Self::default();
+                self.began_hungry = true;
+                self.times.push_back(read.time());
+                return Outlook::Hungry;
+            }
+            _ => read.time(),
+        };
+        if !waited_for {
+            self.late_in_a_row = 0;
+        }
+        let since = self.times.back().map(|before| time.since(*before));
+        if std::mem::take(&mut self.began_hungry) && since < Some(interval * LONG_INTERVALS) {
+            self.times.clear();
+        }
+        self.times.push_back(time);
+        if self.times.len() > REMEMBERED_INTERVALS + 1 {
+            self.times.pop_front();
+        }
+        self.predict(time, interval)
+    }
+
+    /// Forgets all that is known: what was taken for a read was none.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The read that is expected next, if any is.
+    pub fn predicted(&self) -> Option<Timestamp> {
+        self.predicted
+    }
+
+    fn predict(&mut self, last: Timestamp, interval: Duration) -> Outlook {
+        let pairs = self.times.iter().zip(self.times.iter().skip(1));
+        let mut intervals: Vec<_> = pairs.map(|(one, next)| next.since(*one)).collect();
+        intervals.sort_unstable();
+        let Some(&short) = intervals.get(intervals.len() / 4) else {
+            return Outlook::Unknown;
+        };
+        if self.times.len() == 2 {
+            // One interval is not a habit: only a long one is worth a guess, and an early one.
+            if short < interval * LONG_INTERVALS {
+                return Outlook::Unknown;
+            }
+            return Outlook::Due(last.after(short * 3 / 4));
+        }
+        let next = last.after(short);
+        self.predicted = Some(next);
+        self.exact = EXACT.max(short / EXACT_PART);
+        // A frame somewhat late is younger than the one before it by a whole interval.
+        Outlook::Due(match self.late_in_a_row < LATE_READS {
+            true => next.after(interval / 4),
+            false => next.before(2 * self.exact),
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! What of a request matters to picam.
+
+/// A parsed request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Request {
+    pub method: String,
+    pub path: String,
+    /// Without its question mark.
+    pub query: String,
+    /// The value of Accept, in lower case.
+    pub accept: String,
+    /// The value of Content-Length, if it is not a number of bytes.
+    pub bad_length: Option<String>,
+}
+
+impl Request {
+    /// Takes over method, target and headers (names and values) as they came.
+    pub(super) fn new<'a>(
+        method: &str,
+        target: &str,
+        headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+    ) -> Self {
+        // A proxy may ask for an absolute URI.
+        let target = match target.strip_prefix("http://") {
+            Some(rest) => rest.find('/').map_or("/", |slash| &rest[slash..]),
+            None => target,
+        };
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let mut request = Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            accept: String::new(),
+            bad_length: None,
+        };
+        for (name, value) in headers {
+            let value = String::from_utf8_lossy(value);
+            if name.eq_ignore_ascii_case("accept") {
+                request.accept = value.to_ascii_lowercase();
+            } else if name.eq_ignore_ascii_case("content-length") && !is_length(value.trim()) {
+                request.bad_length.get_or_insert(value.trim().to_owned());
+            }
+        }
+        request
+    }
+
+    /// The value of a query parameter. Names and numbers only: nothing here is ever percent-encoded.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        // mjpg-streamer's clients append a second "?" against caches.
+        let pairs = self.query.split(['&', '?']);
+        pairs
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    }
+
+    /// Whether only the head of the response is asked for.
+    pub(super) fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
+    /// Whether a browser asks, for itself or for an `<img>`: programs accept `*/*`, or say nothing.
+    pub(super) fn is_from_browser(&self) -> bool {
+        self.accept.contains("image/")
+    }
+}
+
+fn is_length(value: &str) -> bool {
+    !value.starts_with('+') && value.parse::<u64>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(target: &str, headers: &[(&str, &str)]) -> Request {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_bytes()));
+        Request::new("GET", target, headers)
+    }
+
+    #[test]
+    fn targets_are_taken_apart() {
+        let plain = request("/stream?fps=2&x", &[]);
+        assert_eq!(
+            (&*plain.path, plain.parameter("fps")),
+            ("/stream", Some("2"))
+        );
+        let absolute = request("http://camera:8000/jpg?fresh=1", &[]);
+        assert_eq!((&*absolute.path, &*absolute.query), ("/jpg", "fresh=1"));
+        assert_eq!(request("http://camera", &[]).path, "/");
+        let twice = request("/?action=stream?dummy=1.mjpg", &[]);
+        assert_eq!(twice.parameter("action"), Some("stream"));
+    }
+
+    #[test]
+    fn lengths_that_are_none_are_kept_for_the_refusal() {
+        let bad = |value| request("/", &[("content-LENGTH", value)]).bad_length;
+        assert_eq!(bad("12"), None);
+        assert_eq!(bad("0"), None);
+        for value in ["+1", "-1", "abc", "1 1", "", "99999999999999999999999"] {
+            assert_eq!(bad(value).as_deref(), Some(value));
+        }
+    }
+
+    #[test]
+    fn browsers_are_told_by_what_they_accept() {
+        let img = "image/avif,image/webp,image/apng,*/*;q=0.8";
+        assert!(request("/", &[("Accept", img)]).is_from_browser());
+        assert!(!request("/", &[("Accept", "*/*")]).is_from_browser());
+        assert!(!request("/", &[]).is_from_browser());
+    }
+}

@@ -1,0 +1,120 @@
+//! Which endpoint a request asks for, and its answer.
+
+use super::client::Client;
+use super::reply::{Reply, Status};
+use super::request::Request;
+use super::{Context, debug, set, snapshot, status, stream};
+use std::io;
+
+/// What there is under a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Endpoint {
+    Stream,
+    Snapshot,
+    Set,
+    Status,
+    Metrics,
+    Health,
+    Debug,
+}
+
+fn endpoint(request: &Request, faults: bool) -> Option<Endpoint> {
+    match request.path.as_str() {
+        "/stream" | "/stream.mjpg" => Some(Endpoint::Stream),
+        "/jpg" | "/snapshot" | "/snapshot.jpg" => Some(Endpoint::Snapshot),
+        "/" => match request.parameter("action")? {
+            "stream" => Some(Endpoint::Stream),
+            "snapshot" => Some(Endpoint::Snapshot),
+            _ => None,
+        },
+        "/set" => Some(Endpoint::Set),
+        "/status" => Some(Endpoint::Status),
+        "/metrics" => Some(Endpoint::Metrics),
+        "/healthz" => Some(Endpoint::Health),
+        path if faults && path.starts_with("/debug/") => Some(Endpoint::Debug),
+        _ => None,
+    }
+}
+
+/// Answers one request, streams until they end.
+pub(super) fn answer(context: &Context, request: &Request, client: &mut Client) -> io::Result<()> {
+    let reply = match refusal(context, request) {
+        Some(refusal) => refusal,
+        None => match endpoint(request, context.faults) {
+            Some(Endpoint::Stream) => return stream::serve(context, request, client),
+            Some(Endpoint::Snapshot) => snapshot::reply(context, request, client)?,
+            Some(Endpoint::Set) => set::reply(context, request),
+            Some(Endpoint::Status) => status::json(context),
+            Some(Endpoint::Metrics) => status::metrics(context, request),
+            Some(Endpoint::Health) => status::health(context),
+            Some(Endpoint::Debug) => debug::reply(context, request),
+            None => Reply::line(
+                Status::NotFound,
+                "nothing here; there are /stream /jpg /set /status /metrics /healthz",
+            ),
+        },
+    };
+    client.reply(context, request, &reply)
+}
+
+/// What is answered to a request that no endpoint takes, whatever its path.
+fn refusal(context: &Context, request: &Request) -> Option<Reply> {
+    match request.method.as_str() {
+        "GET" | "HEAD" => {}
+        // A browser's question before it asks on behalf of another page.
+        "OPTIONS" if !context.config().server.allow_origin.is_empty() => {
+            let allowed = Reply::nothing().with("Access-Control-Allow-Methods", "GET, HEAD");
+            return Some(allowed.with("Access-Control-Allow-Headers", "*"));
+        }
+        _ => {
+            let refused = Reply::line(Status::MethodNotAllowed, "expected GET or HEAD");
+            return Some(refused.with("Allow", "GET, HEAD"));
+        }
+    }
+    let length = request.bad_length.as_ref()?;
+    let line = format!("Content-Length = {length:?}: expected a number of bytes");
+    Some(Reply::line(Status::BadRequest, &line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(target: &str, faults: bool) -> Option<Endpoint> {
+        endpoint(&Request::new("GET", target, std::iter::empty()), faults)
+    }
+
+    #[test]
+    fn the_paths_that_the_ecosystem_knows() {
+        for path in [
+            "/stream",
+            "/stream.mjpg",
+            "/?action=stream",
+            "/?action=stream?dummy=1.mjpg",
+            "/stream?fps=2",
+        ] {
+            assert_eq!(at(path, false), Some(Endpoint::Stream), "{path}");
+        }
+        for path in [
+            "/jpg",
+            "/snapshot",
+            "/snapshot.jpg",
+            "/?action=snapshot",
+            "/?action=snapshot&t=1",
+        ] {
+            assert_eq!(at(path, false), Some(Endpoint::Snapshot), "{path}");
+        }
+        for path in [
+            "/",
+            "/?action=command",
+            "/stream/",
+            "/STREAM",
+            "/debug/panic",
+            "/debug/hang",
+            "",
+        ] {
+            assert_eq!(at(path, false), None, "{path}");
+        }
+        assert_eq!(at("/debug/panic", true), Some(Endpoint::Debug));
+    }
+}

@@ -1,0 +1,222 @@
+//! The encode thread: how it is started, what it does with frames, and what it shows while there are none.
+
+use super::encoder::Encoder;
+use super::no_signal::NoSignal;
+use crate::camera::Frame;
+use crate::clock::{Timestamp, unix_seconds};
+use crate::config::Cores;
+use crate::feed::{Arrival, Feed, Work};
+use crate::hub::{Hub, Jpeg};
+use crate::log_limit::LogLimit;
+use crate::metrics::Metrics;
+use crate::pulse::{Pulse, Verdict};
+use crate::system::affinity;
+use log::{error, info, warn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Between two "no signal" pictures, and the longest time between two checks of the pulse.
+const NO_SIGNAL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What other threads may change of a running encoder.
+pub struct Settings {
+    quality: AtomicU8,
+    fault: AtomicU8,
+}
+
+/// How the encoder can be made to fail, for tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Fault {
+    /// Refuses every frame.
+    Fail = 1,
+    /// Never comes back from a frame.
+    Hang,
+    /// Panics.
+    Panic,
+}
+
+impl Settings {
+    /// Encodes with `quality` (1 to 100).
+    pub fn new(quality: u8) -> Self {
+        Self {
+            quality: AtomicU8::new(quality),
+            fault: AtomicU8::new(0),
+        }
+    }
+
+    /// Encodes with `quality` (1 to 100) from the next frame on.
+    pub fn set_quality(&self, quality: u8) {
+        self.quality.store(quality, Ordering::Relaxed);
+    }
+
+    /// Shows `fault` from the next frame on.
+    pub fn inject(&self, fault: Fault) {
+        self.fault.store(fault as u8, Ordering::Relaxed);
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        let fault = self.fault.load(Ordering::Relaxed);
+        let all = [Fault::Fail, Fault::Hang, Fault::Panic];
+        all.into_iter().find(|known| *known as u8 == fault)
+    }
+}
+
+/// What the encode thread works with.
+pub struct Job {
+    /// Where frames come from.
+    pub feed: Arc<Feed>,
+    /// Where JPEGs go to.
+    pub hub: Arc<Hub>,
+    /// Whether frames come, and who is told of JPEGs.
+    pub pulse: Arc<Pulse>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What may change meanwhile.
+    pub settings: Arc<Settings>,
+    /// Columns and rows of the "no signal" picture while there was no frame at all.
+    pub size: (usize, usize),
+    /// Where the thread runs.
+    pub cores: Cores,
+}
+
+/// The running encode thread. It ends when the feed is stopped.
+pub struct Encoding(JoinHandle<()>);
+
+impl Encoding {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system gives no thread, or no memory to the encoder.
+    pub fn start(job: Job) -> std::io::Result<Self> {
+        let worker = EncodeWorker {
+            encoder: Encoder::new().map_err(std::io::Error::other)?,
+            no_signal: NoSignal::new(job.size),
+            refused: LogLimit::new(),
+            published: 0,
+            job,
+        };
+        let thread = std::thread::Builder::new()
+            .name("encode".into())
+            .spawn(move || {
+                affinity::pin_this_thread(affinity::Role::Encode, &worker.job.cores);
+                worker.run();
+            })?;
+        Ok(Self(thread))
+    }
+
+    /// Waits until the thread has ended.
+    pub fn join(self) {
+        if self.0.join().is_err() {
+            error!("the encode thread panicked");
+        }
+    }
+}
+
+struct EncodeWorker {
+    job: Job,
+    encoder: Encoder,
+    no_signal: NoSignal,
+    refused: LogLimit,
+    published: u64,
+}
+
+impl EncodeWorker {
+    fn run(mut self) {
+        // Since the camera has stalled: when the next "no signal" picture is due.
+        let mut dark: Option<Timestamp> = None;
+        loop {
+            let now = Timestamp::now();
+            let until = dark.unwrap_or(self.job.pulse.patience_ends());
+            match self.job.feed.next(until.min(now.after(NO_SIGNAL_INTERVAL))) {
+                Work::Stop => return,
+                Work::Encode(arrival) => self.publish(&arrival, true),
+                Work::Nothing => {}
+            }
+            let now = Timestamp::now();
+            match (self.job.pulse.verdict(now), dark) {
+                (Verdict::NoFrames, None) => {
+                    self.stalled(now);
+                    dark = Some(now);
+                }
+                (Verdict::NoFrames, Some(due)) if now >= due => {
+                    self.show_no_signal(now);
+                    dark = Some(now.after(NO_SIGNAL_INTERVAL));
+                }
+                (Verdict::NoFrames, _) | (_, None) => {}
+                (_, Some(_)) => {
+                    info!("camera: frames come again");
+                    dark = None;
+                }
+            }
+        }
+    }
+
+    /// Takes the last frame there was for the "no signal" pictures to come: its buffer goes back to the camera.
+    fn stalled(&mut self, now: Timestamp) {
+        self.job.metrics.stalls.inc();
+        let silence = self.job.pulse.silence(now).as_secs_f64();
+        warn!("camera: no frame for {silence:.1} s");
+        if let Some(last) = self.job.feed.take() {
+            self.no_signal.remember(&last);
+        }
+    }
+
+    fn show_no_signal(&mut self, now: Timestamp) {
+        if self.job.feed.is_wanted() {
+            let frame = self.no_signal.frame(self.job.pulse.silence(now));
+            let arrived = frame.captured;
+            self.publish(&Arrival { frame, arrived }, false);
+        }
+    }
+
+    /// Encodes a frame and shows it to all clients.
+    fn publish(&mut self, arrival: &Arrival, live: bool) {
+        let Arrival { frame, arrived } = arrival;
+        self.job.pulse.encoding(Timestamp::now());
+        let started = Instant::now();
+        let data: Arc<[u8]> = match self.encode(frame) {
+            Ok(jpeg) => jpeg,
+            Err(reason) => {
+                self.job.pulse.failed(Timestamp::now());
+                self.job.metrics.frames_refused.inc();
+                if let Some(more) = self.refused.allow() {
+                    error!("frame {}: not encoded: {reason}{more}", frame.sequence);
+                }
+                return;
+            }
+        };
+        let encoded_in = started.elapsed();
+        self.published += 1;
+        self.job.metrics.encoded(data.len(), encoded_in);
+        self.job.hub.publish(Jpeg {
+            number: self.published,
+            sequence: frame.sequence,
+            captured: frame.captured,
+            timestamp: unix_seconds(frame.captured.unix()),
+            arrived: *arrived,
+            encoded_in,
+            width: frame.width,
+            height: frame.height,
+            live,
+            data,
+        });
+        self.job.pulse.published();
+    }
+
+    fn encode(&mut self, frame: &Frame) -> Result<Arc<[u8]>, String> {
+        match self.job.settings.fault() {
+            Some(Fault::Fail) => return Err("as asked by a test".into()),
+            Some(Fault::Hang) => loop {
+                std::thread::park();
+            },
+            Some(Fault::Panic) => panic!("as asked by a test"),
+            None => {}
+        }
+        let quality = self.job.settings.quality.load(Ordering::Relaxed);
+        let jpeg = self.encoder.encode(frame, quality);
+        jpeg.map(Arc::from).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,478 @@
+//! Do pictures flow? The capture thread reports its frames here, the encode thread its JPEGs, and everybody who has
+//! to know reads the one verdict: /healthz, the "no signal" picture, the recovery ladder and the watchdogs.
+//!
+//! Atomics only: nobody who reads waits for a thread that may be stuck in a driver for ever.
+
+use crate::clock::Timestamp;
+use crate::exit::Exit;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
+
+/// A camera has stalled when it delivered nothing for this time or [`STALL_INTERVALS`] frame intervals, whichever
+/// is longer: libcamera's own measure ("Dequeue timer expired").
+const STALL_MINIMUM: Duration = Duration::from_secs(1);
+const STALL_INTERVALS: u32 = 5;
+/// What a camera gets on top of the stall time for its first frame, as time or as frame intervals, whichever is
+/// longer: the Raspberry Pi's pipelines hold back the six or seven frames in which exposure and white balance settle.
+const START_TIME: Duration = Duration::from_secs(2);
+const START_INTERVALS: u32 = 10;
+/// When the rate goes up, this many frames may still take the old interval: they were asked for already.
+const QUEUED_FRAMES: u32 = 6;
+/// An encoder that works on one frame for this long, or has failed on every frame for this long, shows nothing.
+/// The slowest Raspberry Pi needs half a second for the largest frame.
+const ENCODER_STALL: Duration = Duration::from_secs(3);
+/// After this time of the same the process ends, for its supervisor to start a new one.
+const ENCODER_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a camera with this frame `interval` may deliver nothing.
+pub fn stall_time(interval: Duration) -> Duration {
+    STALL_MINIMUM.max(interval * STALL_INTERVALS)
+}
+
+/// Whether pictures flow, and why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The camera is being started; its first frame is not due yet.
+    Starting,
+    /// Frames come, and become JPEGs where somebody wants them.
+    Live,
+    /// The camera delivers nothing.
+    NoFrames,
+    /// The encoder is stuck in a frame.
+    EncoderHangs,
+    /// The encoder refuses every frame.
+    EncoderFails,
+}
+
+/// What only a new process can mend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The capture thread is stuck in this phase.
+    Capture(Phase),
+    /// The encoder is stuck in a frame.
+    EncoderHangs,
+    /// The encoder refuses every frame.
+    EncoderFails,
+}
+
+impl Failure {
+    /// The exit code that says so.
+    pub fn exit(self) -> Exit {
+        match self {
+            Failure::Capture(_) => Exit::CameraLost,
+            Failure::EncoderHangs | Failure::EncoderFails => Exit::EncoderLost,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Capture(phase) => {
+                let limit = phase.limit().unwrap_or_default();
+                write!(f, "the capture thread is stuck {phase} for over {limit:?}")
+            }
+            Failure::EncoderHangs => {
+                write!(f, "the encoder hangs in a frame for over {ENCODER_LIMIT:?}")
+            }
+            Failure::EncoderFails => {
+                write!(f, "the encoder failed on every frame for {ENCODER_LIMIT:?}")
+            }
+        }
+    }
+}
+
+/// What the capture thread is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Finding and opening the camera.
+    Opening,
+    /// Waiting for frames and delivering them.
+    Capturing,
+    /// Stopping and starting the capture.
+    Restarting,
+    /// Closing the camera.
+    Closing,
+    /// Waiting for a camera that is not there.
+    Waiting,
+    /// The thread has ended, or is about to.
+    Ended,
+}
+
+impl Phase {
+    const ALL: [Phase; 6] = [
+        Phase::Opening,
+        Phase::Capturing,
+        Phase::Restarting,
+        Phase::Closing,
+        Phase::Waiting,
+        Phase::Ended,
+    ];
+
+    /// The longest that the thread may be in this phase without a sign of life. libcamera's stop() can block for
+    /// ever; what works takes less than a second, or a few when everything is read from a slow card at first.
+    fn limit(self) -> Option<Duration> {
+        match self {
+            Phase::Opening => Some(Duration::from_secs(30)),
+            Phase::Ended => None,
+            _ => Some(Duration::from_secs(10)),
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Phase::Opening => "opening",
+            Phase::Capturing => "capturing",
+            Phase::Restarting => "restarting",
+            Phase::Closing => "closing",
+            Phase::Waiting => "waiting",
+            Phase::Ended => "ended",
+        })
+    }
+}
+
+/// A moment that other threads may read, as nanoseconds since the machine was started; 0 stands for none.
+#[derive(Default)]
+struct Moment(AtomicU64);
+
+impl Moment {
+    fn set(&self, moment: Timestamp) {
+        self.0.store(moment.boot_nanoseconds(), SeqCst);
+    }
+
+    fn clear(&self) {
+        self.0.store(0, SeqCst);
+    }
+
+    fn get(&self) -> Option<Timestamp> {
+        match self.0.load(SeqCst) {
+            0 => None,
+            moment => Some(Timestamp::from_boot_nanoseconds(moment)),
+        }
+    }
+}
+
+/// A span of time that other threads may read.
+#[derive(Default)]
+struct Span(AtomicU64);
+
+impl Span {
+    fn set(&self, span: Duration) {
+        self.0.store(span.as_nanos() as u64, SeqCst);
+    }
+
+    fn get(&self) -> Duration {
+        Duration::from_nanos(self.0.load(SeqCst))
+    }
+}
+
+/// Written by the capture thread and the encode thread, read by all.
+pub struct Pulse {
+    started: Timestamp,
+    phase: AtomicU8,
+    /// The capture thread's last sign of life.
+    beat: Moment,
+    /// The time between two frames at the configured rate.
+    interval: Span,
+    /// How long the camera may deliver nothing at present.
+    patience: Span,
+    /// Frames that may still take the longer interval of before.
+    queued: AtomicU32,
+    /// When the last fresh frame came.
+    frame: Moment,
+    /// The recovery ladder's next step is due at this moment, unless a frame comes.
+    due: Moment,
+    /// The camera had stalled when the rate was changed; only a frame lifts that.
+    lost: AtomicBool,
+    /// When the encoder began with the frame it works on.
+    encoding: Moment,
+    /// The first and the last of the frames that the encoder has refused since its last JPEG.
+    failed_first: Moment,
+    failed_last: Moment,
+}
+
+impl Pulse {
+    /// A pulse that begins at `now`, with a camera of one frame each `interval` being opened.
+    pub fn new(now: Timestamp, interval: Duration) -> Self {
+        let pulse = Self {
+            started: now,
+            phase: AtomicU8::new(Phase::Opening as u8),
+            beat: Moment::default(),
+            interval: Span::default(),
+            patience: Span::default(),
+            queued: AtomicU32::new(0),
+            frame: Moment::default(),
+            due: Moment::default(),
+            lost: AtomicBool::new(false),
+            encoding: Moment::default(),
+            failed_first: Moment::default(),
+            failed_last: Moment::default(),
+        };
+        pulse.beat.set(now);
+        pulse.interval.set(interval);
+        pulse.patience.set(stall_time(interval));
+        pulse.expect_start(now);
+        pulse
+    }
+
+    /// The capture thread is in `phase`, and alive.
+    pub fn beat(&self, phase: Phase, now: Timestamp) {
+        self.beat.set(now);
+        self.phase.store(phase as u8, SeqCst);
+    }
+
+    /// The camera was opened or started at `now`: its first frame may take longer.
+    pub fn expect_start(&self, now: Timestamp) {
+        let start_time = START_TIME.max(self.interval() * START_INTERVALS);
+        self.due.set(now.after(self.patience.get() + start_time));
+    }
+
+    /// A fresh frame came.
+    pub fn frame(&self, now: Timestamp) {
+        match self.queued.load(SeqCst) {
+            0 => {}
+            1 => {
+                self.queued.store(0, SeqCst);
+                self.patience.set(stall_time(self.interval()));
+            }
+            queued => self.queued.store(queued - 1, SeqCst),
+        }
+        self.frame.set(now);
+        self.due.set(now.after(self.patience.get()));
+        self.lost.store(false, SeqCst);
+    }
+
+    /// The camera is to deliver one frame each `interval` from now on.
+    pub fn set_interval(&self, now: Timestamp, interval: Duration) {
+        if self.verdict(now) == Verdict::NoFrames {
+            self.lost.store(true, SeqCst);
+        }
+        let longer = interval.max(self.interval());
+        self.queued.store(QUEUED_FRAMES, SeqCst);
+        self.interval.set(interval);
+        self.patience.set(stall_time(longer));
+        self.expect_start(now);
+    }
+
+    /// The encoder begins with a frame.
+    pub fn encoding(&self, now: Timestamp) {
+        self.encoding.set(now);
+    }
+
+    /// The encoder has published a JPEG.
+    pub fn published(&self) {
+        self.encoding.clear();
+        self.failed_first.clear();
+        self.failed_last.clear();
+    }
+
+    /// The encoder has refused a frame.
+    pub fn failed(&self, now: Timestamp) {
+        self.encoding.clear();
+        self.failed_last.set(now);
+        if self.failed_first.get().is_none() {
+            self.failed_first.set(now);
+        }
+    }
+
+    /// Whether pictures flow.
+    pub fn verdict(&self, now: Timestamp) -> Verdict {
+        let silent = match self.frame.get() {
+            None if self.due.get().is_some_and(|due| now < due) => return Verdict::Starting,
+            None => true,
+            Some(frame) => now.since(frame) >= self.patience.get() || self.lost.load(SeqCst),
+        };
+        match silent {
+            true => Verdict::NoFrames,
+            false if self.encoder_hangs(now, ENCODER_STALL) => Verdict::EncoderHangs,
+            false if self.encoder_fails(ENCODER_STALL) => Verdict::EncoderFails,
+            false => Verdict::Live,
+        }
+    }
+
+    /// What only a new process can mend, if it has come to that.
+    pub fn failure(&self, now: Timestamp) -> Option<Failure> {
+        let phase = self.phase();
+        let silent = self.beat.get().map(|beat| now.since(beat));
+        if phase.limit().is_some_and(|limit| silent > Some(limit)) {
+            Some(Failure::Capture(phase))
+        } else if self.encoder_hangs(now, ENCODER_LIMIT) {
+            Some(Failure::EncoderHangs)
+        } else {
+            let fails = self.encoder_fails(ENCODER_LIMIT);
+            fails.then_some(Failure::EncoderFails)
+        }
+    }
+
+    /// Whether the camera has kept the recovery ladder waiting for long enough.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.due.get().is_some_and(|due| now >= due)
+    }
+
+    /// The next moment at which the verdict may change for want of a frame.
+    pub fn patience_ends(&self) -> Timestamp {
+        let due = self.due.get().unwrap_or(self.started);
+        let frame = self.frame.get();
+        frame.map_or(due, |frame| frame.after(self.patience.get()))
+    }
+
+    /// What the capture thread is doing.
+    pub fn phase(&self) -> Phase {
+        Phase::ALL[usize::from(self.phase.load(SeqCst)) % Phase::ALL.len()]
+    }
+
+    /// The time between two frames at the configured rate.
+    pub fn interval(&self) -> Duration {
+        self.interval.get()
+    }
+
+    /// The longest that the camera may deliver nothing before it counts as stalled.
+    pub fn stall_time(&self) -> Duration {
+        self.patience.get()
+    }
+
+    /// When the last fresh frame came; `None` before the first.
+    pub fn last_frame(&self) -> Option<Timestamp> {
+        self.frame.get()
+    }
+
+    /// The time since the last fresh frame, or since the start if none ever came.
+    pub fn silence(&self, now: Timestamp) -> Duration {
+        now.since(self.frame.get().unwrap_or(self.started))
+    }
+
+    fn encoder_hangs(&self, now: Timestamp, limit: Duration) -> bool {
+        let began = self.encoding.get();
+        began.is_some_and(|began| now.since(began) > limit)
+    }
+
+    fn encoder_fails(&self, limit: Duration) -> bool {
+        let failures = self.failed_first.get().zip(self.failed_last.get());
+        failures.is_some_and(|(first, last)| last.since(first) >= limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_millis(125);
+
+    fn at(milliseconds: u64) -> Timestamp {
+        Timestamp::from_boot_nanoseconds(1_000_000 * milliseconds)
+    }
+
+    #[test]
+    fn a_stall_is_a_second_or_five_intervals() {
+        assert_eq!(stall_time(INTERVAL), Duration::from_secs(1));
+        assert_eq!(stall_time(Duration::from_secs(10)), Duration::from_secs(50));
+    }
+
+    #[test]
+    fn a_slow_start_is_no_stall() {
+        let pulse = Pulse::new(at(1000), INTERVAL);
+        assert_eq!(pulse.verdict(at(3999)), Verdict::Starting);
+        assert_eq!(pulse.verdict(at(4000)), Verdict::NoFrames);
+        assert!(!pulse.is_overdue(at(3999)) && pulse.is_overdue(at(4000)));
+        // Opening took long; what counts is the time since it was done.
+        pulse.expect_start(at(9000));
+        assert_eq!(pulse.verdict(at(9500)), Verdict::Starting);
+        pulse.frame(at(11_000));
+        assert_eq!(pulse.verdict(at(11_999)), Verdict::Live);
+        assert_eq!(pulse.verdict(at(12_000)), Verdict::NoFrames);
+        assert_eq!(pulse.silence(at(12_000)), Duration::from_secs(1));
+        // A slow camera gets its time by frames.
+        let slow = Pulse::new(at(1000), Duration::from_secs(2));
+        assert_eq!(slow.verdict(at(30_999)), Verdict::Starting);
+        assert_eq!(slow.verdict(at(31_000)), Verdict::NoFrames);
+    }
+
+    #[test]
+    fn a_restart_is_no_frame() {
+        let pulse = Pulse::new(at(1000), INTERVAL);
+        pulse.frame(at(1000));
+        pulse.expect_start(at(2000));
+        assert!(!pulse.is_overdue(at(4999)), "the ladder waits");
+        assert_eq!(pulse.verdict(at(2001)), Verdict::NoFrames, "clients do not");
+    }
+
+    #[test]
+    fn a_rate_that_goes_up_leaves_queued_frames_their_time() {
+        let pulse = Pulse::new(at(1000), Duration::from_secs(2));
+        pulse.frame(at(2000));
+        pulse.set_interval(at(2500), INTERVAL);
+        // Five more at the old rate: 0.5 Hz.
+        for frame in 2..=6 {
+            assert_eq!(pulse.verdict(at(2000 * frame - 1)), Verdict::Live);
+            assert!(!pulse.is_overdue(at(2000 * frame - 1)));
+            pulse.frame(at(2000 * frame));
+        }
+        pulse.frame(at(12_125));
+        assert_eq!(pulse.verdict(at(13_124)), Verdict::Live);
+        assert_eq!(pulse.verdict(at(13_125)), Verdict::NoFrames);
+    }
+
+    #[test]
+    fn a_new_rate_does_not_make_a_lost_camera_healthy() {
+        let pulse = Pulse::new(at(1000), INTERVAL);
+        pulse.frame(at(1000));
+        pulse.set_interval(at(3000), Duration::from_secs(10));
+        assert_eq!(pulse.verdict(at(3001)), Verdict::NoFrames);
+        pulse.frame(at(4000));
+        assert_eq!(pulse.verdict(at(30_000)), Verdict::Live);
+    }
+
+    #[test]
+    fn each_phase_has_its_limit() {
+        let pulse = Pulse::new(at(100_000), INTERVAL);
+        assert_eq!(pulse.failure(at(130_000)), None);
+        let stuck = Some(Failure::Capture(Phase::Opening));
+        assert_eq!(pulse.failure(at(131_000)), stuck);
+        for phase in Phase::ALL {
+            pulse.beat(phase, at(200_000));
+            assert_eq!(pulse.phase(), phase);
+            let stuck = phase.limit().map(|_| Failure::Capture(phase));
+            assert_eq!(pulse.failure(at(100_000_000)), stuck);
+        }
+    }
+
+    #[test]
+    fn an_encoder_that_hangs_is_seen_and_ends_the_process() {
+        let pulse = Pulse::new(at(0), INTERVAL);
+        let alive = |now| {
+            pulse.beat(Phase::Capturing, at(now));
+            pulse.frame(at(now));
+            (pulse.verdict(at(now)), pulse.failure(at(now)))
+        };
+        pulse.encoding(at(1000));
+        assert_eq!(alive(4000), (Verdict::Live, None));
+        assert_eq!(alive(4001), (Verdict::EncoderHangs, None));
+        let failure = Failure::EncoderHangs;
+        assert_eq!(alive(11_001), (Verdict::EncoderHangs, Some(failure)));
+        assert_eq!(failure.exit(), Exit::EncoderLost);
+        pulse.published();
+        assert_eq!(alive(11_002), (Verdict::Live, None));
+    }
+
+    #[test]
+    fn an_encoder_that_refuses_every_frame_is_seen_and_ends_the_process() {
+        let pulse = Pulse::new(at(0), INTERVAL);
+        let fail = |now| {
+            pulse.beat(Phase::Capturing, at(now));
+            pulse.frame(at(now));
+            pulse.encoding(at(now));
+            pulse.failed(at(now));
+            (pulse.verdict(at(now)), pulse.failure(at(now)))
+        };
+        assert_eq!(fail(1000), (Verdict::Live, None), "one frame, perhaps");
+        assert_eq!(fail(4000), (Verdict::EncoderFails, None));
+        let failure = Some(Failure::EncoderFails);
+        assert_eq!(fail(11_000), (Verdict::EncoderFails, failure));
+        pulse.published();
+        assert_eq!(fail(12_000), (Verdict::Live, None));
+    }
+}
