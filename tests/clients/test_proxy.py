@@ -1,4 +1,4 @@
-"""nginx and Caddy in front of picam, with the settings that the README gives: a browser's many headers get through."""
+"""nginx and Caddy in front of picam, with the settings of docs/http.md: a browser's many headers get through."""
 
 import contextlib
 import http.client
@@ -16,9 +16,9 @@ PROXIES = ROOT / ".venv" / "proxies" / "usr"  # tests/setup.sh unpacks them ther
 BROWSER_HEADERS = {f"Sec-Ch-Test-{number}": "x" for number in range(16)}
 
 
-def readme_settings(comment, picam, port):
-    """The README's code block that begins with `comment`, for this picam and this port."""
-    text = (ROOT / "README.md").read_text()
+def documented_settings(comment, picam, port):
+    """The code block of docs/http.md that begins with `comment`, for this picam and this port."""
+    text = (ROOT / "docs/http.md").read_text()
     block = re.search(rf"^    # {comment}\n((?:    (?!# ).*\n)+)", text, re.M).group(1)
     settings = block.replace("camera:8000", f"127.0.0.1:{picam.port}")
     return settings.replace("camera.example", f"http://127.0.0.1:{port}")
@@ -31,14 +31,14 @@ def nginx(folder, picam, port):
         http {{
             access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
             uwsgi_temp_path {folder}; scgi_temp_path {folder};
-            server {{ listen 127.0.0.1:{port}; {readme_settings("nginx", picam, port)} }}
+            server {{ listen 127.0.0.1:{port}; {documented_settings("nginx", picam, port)} }}
         }}"""
     (folder / "nginx.conf").write_text(settings)
     return [str(PROXIES / "sbin/nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
 
 
 def caddy(folder, picam, port):
-    (folder / "Caddyfile").write_text("{\n    admin off\n}\n" + readme_settings("Caddy", picam, port))
+    (folder / "Caddyfile").write_text("{\n    admin off\n}\n" + documented_settings("Caddy", picam, port))
     return [str(PROXIES / "bin/caddy"), "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
 
 
