@@ -11,7 +11,7 @@ SMALL = {"camera": {"width": 640, "height": 360}, "jpeg": {"quality": 80}}
 
 
 def photograph_tables(kilobytes=500):
-    """picam.toml tables that replay stamped photographs as frames of about `kilobytes` KB (100, 500 or 2000)."""
+    """picam.toml tables that replay stamped photographs as frames of about `kilobytes` KB (100, 500, 2000 or 4000)."""
     folder, quality = photos.frame_set(kilobytes)
     return {"camera": {"source": f"replay:{folder}", "stamp": True}, "jpeg": {"quality": quality}}
 

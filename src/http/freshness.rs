@@ -77,6 +77,9 @@ enum State {
 struct Sent {
     began: Timestamp,
     tolerance: u32,
+    /// Whether the window has become larger than ever since. A client's system announces more and more of its buffer at
+    /// first, for each byte that comes, read or not.
+    grown: bool,
     /// tcpi_rwnd_limited when the frame's writing began.
     limited_before: Duration,
     /// When the last byte had left this machine, as far as was seen.
@@ -93,8 +96,8 @@ struct Sent {
 }
 
 impl Freshness {
-    /// For a client that was sent nothing yet, and is not to get frames that arrived before `from`. Without `probes` only
-    /// what its system announces by itself is known of it.
+    /// For a client that was sent nothing yet, and is not to get frames that arrived before `from`. Without `probes` what
+    /// it has received counts as read, somewhat later.
     pub fn new(from: Timestamp, probes: bool) -> Self {
         Self {
             probes,
@@ -110,9 +113,12 @@ impl Freshness {
     pub fn sent(&mut self, began: Timestamp, now: Timestamp, bytes: usize, before: &Info) {
         self.frames_sent = self.frames_sent.wrapping_add(1);
         let window = before.window.unwrap_or(0);
+        let tolerance = UNREAD_TOLERANCE.min(u32::try_from(bytes / 8).unwrap_or(u32::MAX));
+        self.largest_window = self.largest_window.max(window);
         self.state = State::Sent(Sent {
             began,
-            tolerance: UNREAD_TOLERANCE.min(u32::try_from(bytes / 8).unwrap_or(u32::MAX)),
+            tolerance,
+            grown: false,
             limited_before: before.window_limited,
             transmitted: None,
             timed: false,
@@ -126,23 +132,20 @@ impl Freshness {
 
     /// What to do now, by what is known of the connection.
     pub fn next(&mut self, now: Timestamp, info: &Info, pace: Pace) -> Next {
-        let check = CHECK_INTERVAL.min(pace.interval / 8);
-        let dither = DITHER_STEP * (self.frames_sent % DITHER_STEPS);
-        self.largest_window = self.largest_window.max(info.window.unwrap_or(0));
+        let check = now.after(CHECK_INTERVAL.min(pace.interval / 8));
         let sent = match &mut self.state {
             State::Read(from) if now < *from => return Next::Wait(*from),
             State::Read(from) => return Next::Send(*from),
             State::Sent(sent) => sent,
         };
         if info.unsent > 0 {
-            return Next::Wait(now.after(check));
+            return Next::Wait(check);
         }
         let transmitted = *sent.transmitted.get_or_insert(now);
         let acknowledged = now.before(info.since_ack).max(sent.began);
         if !info.in_flight && !std::mem::replace(&mut sent.timed, true) {
-            let limited = info.window_limited.saturating_sub(sent.limited_before);
             let took = acknowledged.since(sent.began);
-            if limited < WINDOW_LIMITED {
+            if sent.limited(info) < WINDOW_LIMITED {
                 self.transfer = match self.transfer {
                     Duration::ZERO => took,
                     before => (3 * before + took) / 4,
@@ -152,31 +155,21 @@ impl Freshness {
         let Some(window) = info.window else {
             // Nothing to infer from: what is acknowledged counts as read.
             return match info.in_flight {
-                true => Next::Wait(now.after(check)),
+                true => Next::Wait(check),
                 false => self.hungry(now, pace),
             };
         };
         if info.in_flight {
-            return Next::Wait(now.after(check));
+            return Next::Wait(check);
         }
+        sent.grown |= window.saturating_sub(self.largest_window) > sent.tolerance;
+        self.largest_window = self.largest_window.max(window);
         if window != sent.window {
             (sent.window, sent.unchanged) = (window, now);
             sent.smallest = sent.smallest.min(window);
         }
         if self.largest_window - window <= sent.tolerance {
-            let limited = info.window_limited.saturating_sub(sent.limited_before);
-            // A frame larger than the window: the rest of it went out when the client read.
-            let available = match limited < WINDOW_LIMITED {
-                true => transmitted.min(acknowledged),
-                false => sent.began,
-            };
-            let read = Read {
-                available,
-                unread: sent.unread,
-                watched: sent.probed.unwrap_or(sent.unread),
-                seen: acknowledged,
-                round_trip: info.round_trip,
-            };
+            let read = sent.read(transmitted, acknowledged, info);
             return self.read(now, read, pace);
         }
         sent.unread = sent.unread.max(acknowledged);
@@ -186,22 +179,17 @@ impl Freshness {
             return self.send_from(now.before(pace.interval / 4), now);
         }
         if !self.probes {
-            return Next::Wait(now.after(check));
+            // A browser reads at once, and its system does not announce that: what was acknowledged a while ago counts.
+            let patience = transmitted.after(pace.interval / 2);
+            return match now < patience {
+                true => Next::Wait(check.min(patience)),
+                false => self.hungry(now, pace),
+            };
         }
-        let due = match sent.probed {
-            None => transmitted.after(check + dither),
-            Some(probed) => {
-                let lying = now.since(transmitted) / PROBE_PART;
-                let watched = self.reads.predicted().is_some_and(|at| {
-                    let around = WATCH_TIME.max(lying);
-                    now >= at.before(around) && now <= at.after(around)
-                });
-                let pause = if watched { Duration::ZERO } else { lying };
-                probed.after(pause.max(PROBE_INTERVAL.min(pace.interval / 4)))
-            }
-        };
+        let predicted = self.reads.predicted();
+        let due = sent.probe_due(transmitted, now, predicted, pace.interval, self.frames_sent);
         if now < due {
-            return Next::Wait(due.max(now.after(check)));
+            return Next::Wait(due.max(check));
         }
         sent.probed = Some(now);
         Next::Probe
@@ -209,7 +197,8 @@ impl Freshness {
 
     fn read(&mut self, now: Timestamp, read: Read, pace: Pace) -> Next {
         let was_predicted = self.reads.predicted().is_some();
-        match self.reads.observe(read, pace.interval) {
+        let outlook = self.reads.observe(read, pace.interval);
+        match outlook {
             Outlook::Hungry if was_predicted => self.send_from(now.before(pace.interval / 4), now),
             Outlook::Hungry => self.hungry(now, pace),
             Outlook::Unknown => self.send_from(now.before(pace.interval / 4), now),
@@ -238,6 +227,50 @@ impl Freshness {
 }
 
 impl Sent {
+    /// How long the client's window has kept the frame from being sent.
+    fn limited(&self, info: &Info) -> Duration {
+        info.window_limited.saturating_sub(self.limited_before)
+    }
+
+    /// What is known of the frame's read, which an acknowledgement has shown.
+    fn read(&self, transmitted: Timestamp, acknowledged: Timestamp, info: &Info) -> Read {
+        // A frame larger than the window: the rest of it went out when the client read.
+        let available = match self.limited(info) < WINDOW_LIMITED {
+            true => transmitted.min(acknowledged),
+            false => self.began,
+        };
+        Read {
+            available,
+            unread: self.unread,
+            watched: self.probed.unwrap_or(self.unread),
+            seen: acknowledged,
+            round_trip: info.round_trip,
+            certain: !self.grown,
+            lay: self.unread > self.began,
+        }
+    }
+
+    /// When the next probe is to be sent.
+    fn probe_due(
+        &self,
+        transmitted: Timestamp,
+        now: Timestamp,
+        predicted: Option<Timestamp>,
+        interval: Duration,
+        frames_sent: u32,
+    ) -> Timestamp {
+        let Some(probed) = self.probed else {
+            let dither = DITHER_STEP * (frames_sent % DITHER_STEPS);
+            return transmitted.after(CHECK_INTERVAL.min(interval / 8) + dither);
+        };
+        let lying = now.since(transmitted) / PROBE_PART;
+        let around = WATCH_TIME.max(lying);
+        let watched =
+            predicted.is_some_and(|at| now >= at.before(around) && now <= at.after(around));
+        let pause = if watched { Duration::ZERO } else { lying };
+        probed.after(pause.max(PROBE_INTERVAL.min(interval / 4)))
+    }
+
     /// Whether there is no point in waiting for the window to grow as large as it was.
     fn is_over(&self, now: Timestamp, largest: u32) -> bool {
         let taken = largest - self.smallest;

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A frame that is read within this time of its arrival was waited for.
+/// A frame that is read within this time of its arrival, or a quarter of the interval, was waited for.
 const IMMEDIATE: Duration = Duration::from_millis(20);
 /// A read this much earlier than predicted, or a 64th of the interval, is one that was predicted.
 const EXACT: Duration = Duration::from_millis(15);
@@ -38,16 +38,20 @@ pub struct Read {
     pub seen: Timestamp,
     /// What probe and acknowledgement take on the way at the least.
     pub round_trip: Duration,
+    /// Whether it was a read at all: a window that grows for the first time may hide what lies unread.
+    pub certain: bool,
+    /// Whether the frame was seen to lie unread, however shortly.
+    pub lay: bool,
 }
 
 impl Read {
     /// Whether the client read at once: it has waited.
-    fn was_waited_for(&self) -> bool {
-        self.seen.since(self.available) < IMMEDIATE
+    fn was_waited_for(&self, interval: Duration) -> bool {
+        !self.lay && self.seen.since(self.available) < IMMEDIATE.min(interval / 4)
     }
 
     /// When it took place, as far as can be known.
-    fn time(&self) -> Timestamp {
+    pub fn time(&self) -> Timestamp {
         let gap = self.watched.since(self.unread);
         let held_back = self.seen.since(self.watched) >= self.round_trip + HELD_BACK;
         match held_back && gap > LEAST_GAP {
@@ -85,8 +89,12 @@ impl Reads {
     /// The client has read a frame. `interval` is the time between two frames.
     pub fn observe(&mut self, read: Read, interval: Duration) -> Outlook {
         let predicted = self.predicted.take();
-        let waited_for = read.was_waited_for();
+        let waited_for = read.was_waited_for(interval);
         let time = match predicted {
+            // A client that has let frames lie before goes on so, until it is certain that it does not.
+            _ if waited_for && !read.certain && self.times.len() > 1 => {
+                return self.assume(interval);
+            }
             // Perhaps it has waited since then, perhaps not.
             Some(at) if waited_for && read.time() >= at.before(self.exact) => {
                 self.late_in_a_row += 1;
@@ -107,11 +115,15 @@ impl Reads {
         if std::mem::take(&mut self.began_hungry) && since < Some(interval * LONG_INTERVALS) {
             self.times.clear();
         }
-        self.times.push_back(time);
-        if self.times.len() > REMEMBERED_INTERVALS + 1 {
-            self.times.pop_front();
-        }
-        self.predict(time, interval)
+        self.predict_after(time, interval)
+    }
+
+    /// Takes it that the client will read when it is expected to.
+    fn assume(&mut self, interval: Duration) -> Outlook {
+        let Some((short, last)) = self.short_interval().zip(self.times.back().copied()) else {
+            return Outlook::Unknown;
+        };
+        self.predict_after(last.after(short), interval)
     }
 
     /// Forgets all that is known: what was taken for a read was none.
@@ -124,11 +136,19 @@ impl Reads {
         self.predicted
     }
 
-    fn predict(&mut self, last: Timestamp, interval: Duration) -> Outlook {
+    fn short_interval(&self) -> Option<Duration> {
         let pairs = self.times.iter().zip(self.times.iter().skip(1));
         let mut intervals: Vec<_> = pairs.map(|(one, next)| next.since(*one)).collect();
         intervals.sort_unstable();
-        let Some(&short) = intervals.get(intervals.len() / 4) else {
+        intervals.get(intervals.len() / 4).copied()
+    }
+
+    fn predict_after(&mut self, last: Timestamp, interval: Duration) -> Outlook {
+        self.times.push_back(last);
+        if self.times.len() > REMEMBERED_INTERVALS + 1 {
+            self.times.pop_front();
+        }
+        let Some(short) = self.short_interval() else {
             return Outlook::Unknown;
         };
         if self.times.len() == 2 {

@@ -3,9 +3,10 @@
 `open(url)`, one `read()`, `set(CAP_PROP_POS_FRAMES, 0)`, then one `read()` per tick of a timer at the publish
 rate; after a failed read again `set(CAP_PROP_POS_FRAMES, 0)`, never a new connection.
 
-As a program: `python -m support.opencv_reader URL RATE_HZ SECONDS` prints one JSON list with an entry
+As a program: `python -m support.opencv_reader URL RATE_HZ SECONDS [PHASE]` prints one JSON list with an entry
 [seconds since the first read, age of the picture in seconds, frame sequence] per tick; age and sequence are null
-if the read failed or its picture has no valid stamp.
+if the read failed or its picture has no valid stamp. With PHASE the ticks come so many seconds after the capture of
+a frame, as far as the frames of a camera lie one interval apart.
 """
 
 import json
@@ -17,11 +18,16 @@ import time
 from support.process import PYTHON, TESTS
 
 
+FRAME_INTERVAL = 0.125  # picam's default
+
+
 class Reader:
     """The program in a process of its own; `result()` waits for it. `prefix`: a command to run it under."""
 
-    def __init__(self, url, rate, seconds, prefix=()):
+    def __init__(self, url, rate, seconds, prefix=(), phase=None):
         command = [*prefix, PYTHON, "-m", "support.opencv_reader", url, str(rate), str(seconds)]
+        if phase is not None:
+            command.append(str(phase))
         self.process = subprocess.Popen(command, cwd=TESTS, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         self.seconds = seconds
 
@@ -52,9 +58,12 @@ def main():
     capture = cv2.VideoCapture()
     if not capture.open(url):
         sys.exit(f"OpenCV cannot open {url}")
-    capture.read()
+    _, first = capture.read()
     capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
     ticks, start = [], time.monotonic()
+    if len(sys.argv) > 4 and (found := stamp.decode(first)):
+        intervals = 1 + (time.time() - found.time) // FRAME_INTERVAL
+        start += found.time + intervals * FRAME_INTERVAL + float(sys.argv[4]) - time.time()
     tick = start
     while tick - start < seconds:
         time.sleep(max(0.0, tick - time.monotonic()))

@@ -18,7 +18,7 @@ PHOTOS = ["nature/LadyBird.jpg", "nature/RainDrops.jpg", "nature/TwoWings.jpg", 
 CACHE = ROOT / "target" / "test-photographs"
 
 # Like a sensor's own noise: without it, photographs scaled down do not fill a 2 MB JPEG at any quality.
-GRAIN = {100: 0.0, 500: 2.0, 2000: 4.0}
+GRAIN = {100: 0.0, 500: 2.0, 2000: 4.0, 4000: 16.0}
 
 
 def cover(picture, size=SIZE):
@@ -75,7 +75,7 @@ def folder(grain=0.0):
 
 
 def frame_set(kilobytes):
-    """(folder, jpeg.quality) with which picam's frames have about `kilobytes` KB on average: 100, 500 or 2000."""
+    """(folder, jpeg.quality) with which picam's frames have about `kilobytes` KB on average: 100, 500, 2000 or 4000."""
     place = folder(GRAIN[kilobytes])
     remembered = place / "quality"
     if not remembered.exists():

@@ -1,12 +1,14 @@
 //! A camera, a link and a client, in steps of a millisecond: what the client is shown when picam sends by
 //! [`Freshness`]. The client's system behaves as Linux does: it acknowledges a frame when it is there, and a probe after
-//! 40 ms or when the client reads; its window shrinks by what lies unread.
+//! 40 ms or when the client reads; its window shrinks by what lies unread. A buffer that becomes larger
+//! is announced by and by: two bytes more for each byte that comes, read or not.
 
 use super::*;
 use std::collections::VecDeque;
 
 const DELAYED_ACK: u64 = 40;
 const PROBE_BYTES: u64 = 12;
+const FIRST_FRAMES: u64 = 10;
 
 /// Who reads, from where, what. Times in milliseconds, sizes in bytes.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub(super) struct Scene {
     pub one_way: u64,
     pub bytes_per_ms: u64,
     pub buffer: u64,
+    /// Whether it has room for three frames at first and for ten later, instead.
+    pub buffer_grows: bool,
     pub reads_every: u64,
     /// A tick comes up to this much late.
     pub read_jitter: u64,
@@ -37,6 +41,7 @@ impl Default for Scene {
             one_way: 0,
             bytes_per_ms: 300_000,
             buffer: 6 << 20,
+            buffer_grows: false,
             reads_every: 250,
             read_jitter: 2,
             hiccup: 0,
@@ -49,6 +54,20 @@ impl Default for Scene {
 }
 
 impl Scene {
+    fn first_buffer(&self) -> u64 {
+        match self.buffer_grows {
+            true => 3 * self.frame,
+            false => self.buffer,
+        }
+    }
+
+    fn last_buffer(&self) -> u64 {
+        match self.buffer_grows {
+            true => 10 * self.frame,
+            false => self.buffer,
+        }
+    }
+
     /// The least that a frame's age can be when it is shown.
     pub(super) fn least_age(&self) -> u64 {
         self.encoding + self.frame / self.bytes_per_ms + self.one_way + self.decoding
@@ -105,6 +124,7 @@ struct Client {
     received: u64,
     unread: VecDeque<(u64, u64)>, // captured, bytes
     delayed_ack: Option<u64>,
+    most_announced: u64,
     tick: u64,
     waits: bool,
     busy_until: u64,
@@ -131,13 +151,14 @@ impl Client {
             && let Some(segment) = link.pop_front()
         {
             self.received += segment.bytes;
-            match segment.frame {
-                Some(captured) => {
-                    self.unread.push_back((captured, segment.bytes));
-                    acknowledge = true;
-                }
-                None => _ = self.delayed_ack.get_or_insert(now + DELAYED_ACK),
+            acknowledge |= segment.frame.is_some() || self.most_announced < self.room(scene);
+            if let Some(captured) = segment.frame {
+                self.unread.push_back((captured, segment.bytes));
+            } else if !acknowledge {
+                self.delayed_ack.get_or_insert(now + DELAYED_ACK);
             }
+            let more = self.room(scene).saturating_sub(self.most_announced);
+            self.most_announced += more.min(2 * segment.bytes);
         }
         if !self.waits && now >= self.tick && now >= self.busy_until {
             self.waits = true;
@@ -163,13 +184,21 @@ impl Client {
         acknowledge |= self.delayed_ack.is_some_and(|due| now >= due);
         acknowledge.then(|| {
             self.delayed_ack = None;
-            let unread: u64 = self.unread.iter().map(|(_, bytes)| bytes).sum();
             Ack {
                 there: now + scene.one_way,
                 received: self.received,
-                window: scene.buffer.saturating_sub(unread),
+                window: self.room(scene).min(self.most_announced),
             }
         })
+    }
+
+    fn room(&self, scene: &Scene) -> u64 {
+        let unread: u64 = self.unread.iter().map(|(_, bytes)| bytes).sum();
+        let buffer = match self.received < FIRST_FRAMES * scene.frame {
+            true => scene.first_buffer(),
+            false => scene.last_buffer(),
+        };
+        buffer.saturating_sub(unread)
     }
 }
 
@@ -184,6 +213,7 @@ pub(super) fn play(scene: &Scene) -> Seen {
         received: 0,
         unread: VecDeque::new(),
         delayed_ack: None,
+        most_announced: scene.first_buffer(),
         tick: scene.phase,
         waits: false,
         busy_until: 0,
@@ -191,7 +221,7 @@ pub(super) fn play(scene: &Scene) -> Seen {
     };
     let (mut link, mut acks) = (VecDeque::new(), VecDeque::<Ack>::new());
     let (mut sent, mut link_free, mut asks_at) = (0, 0, 0);
-    let (mut acked, mut acked_at, mut window) = (0, 0, scene.buffer);
+    let (mut acked, mut acked_at, mut window) = (0, 0, scene.first_buffer());
     let mut frame = 0; // the newest frame's arrival
     let mut jpeg: Option<(u64, u64)> = None; // its frame, and when it is encoded
     let mut last = None;

@@ -89,16 +89,19 @@ proptest! {
         hiccup in 0_u64..80,
         phase in 0_u64..300,
         decoding in 1_u64..30,
+        buffer_grows in any::<bool>(),
         seed in any::<u64>(),
     ) {
         let scene = Scene {
             camera_interval, encoding, frame, one_way, bytes_per_ms, reads_every, read_jitter, hiccup, phase, decoding,
-            seed, buffer: 6 << 20, duration: 60_000,
+            buffer_grows, seed, buffer: 24 << 20, duration: 60_000,
         };
         let seen = play(&scene);
         // The client's own unsteadiness, and what its delayed acknowledgements hide.
         let slack = 2 * read_jitter + hiccup + 40 + reads_every / 16;
-        let bound = scene.least_age() + scene.camera_interval + slack;
+        // What is taken for read while the buffer grows may be some frames too many.
+        let growth = u64::from(buffer_grows) * 4 * camera_interval.max(reads_every);
+        let bound = scene.least_age() + scene.camera_interval + slack + growth;
         prop_assert!(seen.median() <= bound, "{} ms, not {bound}", seen.median());
         let each = camera_interval.max(reads_every).max(decoding) + frame / bytes_per_ms + 2 * one_way + encoding;
         let least = 30_000 / each * 3 / 4;
@@ -117,16 +120,15 @@ fn nothing_is_probed_where_nothing_lies_unread() {
 }
 
 #[test]
-fn without_probes_the_windows_own_announcements_are_waited_for() {
+fn without_probes_what_was_received_counts_as_read_somewhat_later() {
     let mut freshness = Freshness::new(at(0), false);
     freshness.next(at(0), &unread(0), PACE);
     freshness.sent(at(0), at(1), FRAME, &unread(0));
-    for now in 2..4_000 {
-        let next = freshness.next(at(now), &unread(FRAME as u32), PACE);
-        assert!(matches!(next, Next::Wait(_)), "{now}");
-    }
-    let next = freshness.next(at(4_000), &unread(0), PACE);
-    assert!(matches!(next, Next::Send(_)));
+    let sent = sends_at(&mut freshness, &unread(FRAME as u32), 1000);
+    assert!(sent.is_some_and(|now| (62..80).contains(&now)), "{sent:?}");
+    freshness.sent(at(1000), at(1001), FRAME, &unread(0));
+    let next = freshness.next(at(1002), &unread(0), PACE);
+    assert!(matches!(next, Next::Send(_)), "its window is open");
 }
 
 #[test]
