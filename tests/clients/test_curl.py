@@ -20,25 +20,50 @@ def decoded(jpeg):
     return cv2.imdecode(numpy.frombuffer(jpeg, numpy.uint8), cv2.IMREAD_COLOR)
 
 
-def test_curl_stream_is_exact_multipart(photo_picam, tmp_path):
+BOUNDARY = b"\r\n--frame\r\n"
+HEAD = re.compile(
+    rb"(?:X-Probe: 1\r\n)*Content-Type: image/jpeg\r\nContent-Length: (\d+)\r\n"
+    rb"X-Timestamp: \d+\.\d{6}\r\nX-Frame: (\d+)\r\n\r\n"
+)
+BROWSER_BOUNDARY = BOUNDARY + b"Content-Type: image/jpeg\r\n\r\n"  # the next part's whole header
+
+
+def three_seconds(picam, tmp_path, *arguments):
+    """What curl receives of the stream in three seconds."""
     body = tmp_path / "body"
     timed_out = 28  # curl's exit code for --max-time: the stream was still flowing
-    curl("--max-time", "3", "--output", str(body), photo_picam.url + "/stream", expect=timed_out)
-    data, position, sequences = body.read_bytes(), 0, []
-    head = re.compile(
-        rb"(?:\r\n)*--frame\r\nContent-Type: image/jpeg\r\nContent-Length: (\d+)\r\n"
-        rb"X-Timestamp: \d+\.\d{6}\r\nX-Frame: (\d+)\r\n\r\n"
-    )
-    while match := head.match(data, position):
-        start, position = match.end(), match.end() + int(match[1]) + 2
-        if position > len(data):
+    curl("--max-time", "3", "--output", str(body), *arguments, picam.url + "/stream", expect=timed_out)
+    return body.read_bytes()
+
+
+def test_curl_stream_is_exact_multipart(photo_picam, tmp_path):
+    data = three_seconds(photo_picam, tmp_path)
+    assert data.startswith(BOUNDARY[2:])
+    position, sequences = len(BOUNDARY) - 2, []
+    while match := HEAD.match(data, position):
+        start, end = match.end(), match.end() + int(match[1])
+        if end + len(BOUNDARY) > len(data):
             break
         assert data[start : start + 2] == b"\xff\xd8"
-        assert data[position - 4 : position] == b"\xff\xd9\r\n"
+        assert data[end - 2 : end] == b"\xff\xd9"
+        position = end + len(BOUNDARY)
+        assert data[end:position] == BOUNDARY
         sequences.append(int(match[2]))
-    assert len(data) - position < 4096 or position > len(data), f"not a part at byte {position}"
+    assert match or re.fullmatch(rb"(?:[A-Z][\w-]*: [^\r\n]+\r\n)*[^\r\n]*\r?", data[position:]), (
+        f"not a part at byte {position}: {data[position : position + 80]}"
+    )
     assert 20 <= len(sequences) <= 28, "three seconds at 8 Hz"
     assert_in_order(sequences)
+
+
+def test_a_browsers_stream_has_the_next_parts_header_behind_each_picture(photo_picam, tmp_path):
+    data = three_seconds(photo_picam, tmp_path, "--header", "Accept: image/avif,image/webp,image/*,*/*;q=0.8")
+    nothing, *pictures, unfinished = (b"\r\n" + data).split(BROWSER_BOUNDARY)
+    assert nothing == b"" and b"\xff\xd9" not in unfinished, "a picture came without the next part's header"
+    assert all(picture[:2] == b"\xff\xd8" and picture[-2:] == b"\xff\xd9" for picture in pictures)
+    stamps = [stamp.decode(decoded(picture)) for picture in pictures]
+    assert 20 <= len(stamps) <= 28, "three seconds at 8 Hz"
+    assert_in_order([found.sequence for found in stamps])
 
 
 def test_curl_picture(photo_picam):

@@ -6,6 +6,8 @@ import socket
 import time
 from typing import NamedTuple
 
+NEXT_PART = b"\r\n--frame\r\n"  # right behind each picture
+PROBE = b"X-Probe: 1\r\n"  # a header line that picam may send any number of while it waits for its client
 
 class Answer(NamedTuple):
     """A complete response: `headers` with lower-case names; `closed` says how the connection ended."""
@@ -80,12 +82,15 @@ def get(path, *headers, method="GET", version="1.1"):
 
 
 class Part(NamedTuple):
-    """One part of the stream; `began` and `arrived` are the Unix times at its first and its last byte."""
+    """One part of the stream; `began` and `arrived` are the Unix times at its first header line and at the boundary
+    that follows it at once. `probes`: header lines before the first one, with which picam asked what the client has read.
+    """
 
     headers: dict
     body: bytes
     began: float
     arrived: float
+    probes: int
 
     @property
     def sequence(self):
@@ -97,9 +102,9 @@ class Part(NamedTuple):
 
 
 class Stream:
-    """A client of /stream that checks the multipart framing byte by byte.
+    """A client of /stream that checks the multipart framing byte by byte: anything out of place raises.
 
-    Empty lines before a boundary are legal padding and skipped; anything else out of place raises.
+    The boundary that ends a part begins the next one: it comes right behind the picture, not with the next picture.
     """
 
     def __init__(self, port, path="/stream", host="127.0.0.1", receive_buffer=None, timeout=15.0):
@@ -112,6 +117,7 @@ class Stream:
             assert line, f"closed within the response head: {bytes(head)!r}"
             head += line
         self.status, self.reason, self.headers = parse_head(bytes(head[:-4]))
+        self.started = False
 
     def __enter__(self):
         return self
@@ -124,28 +130,35 @@ class Stream:
         self.sock.close()
 
     def next(self):
-        """The next `Part`, or None at the closing boundary (after which the server must close)."""
-        line = self.file.readline(8192)
-        while line == b"\r\n":
+        """The next `Part`, or None at the empty part that ends the stream (after which the server must close)."""
+        if not self.started:
+            self.started = True
             line = self.file.readline(8192)
-        if line.rstrip(b"\r\n") == b"--frame--":
-            assert self.file.read() in (b"", b"\r\n"), "bytes after the closing boundary"
+            assert line == b"--frame\r\n", f"boundary expected, got {line[:80]!r}"
+        probes = 0
+        while (line := self.file.readline(8192)) == PROBE:
+            probes += 1
+        if line == b"\r\n":
+            end = self.file.read()
+            assert end == b"\r\n--frame--\r\n", f"closing boundary expected, got {end[:80]!r}"
             return None
-        assert line == b"--frame\r\n", f"boundary expected, got {line[:80]!r}"
         began, headers = time.time(), {}
-        while (line := self.file.readline(8192)) != b"\r\n":
+        while line != b"\r\n":
             assert line.endswith(b"\r\n"), f"part header without CRLF: {line!r}"
             name, colon, value = line[:-2].decode("ascii").partition(": ")
             assert colon, f"bad part header {line!r}"
+            assert name.lower() not in headers, f"part header {name} twice"
             headers[name.lower()] = value
+            line = self.file.readline(8192)
+        assert "x-probe" not in headers, "a probe within a part's header"
         length = int(headers["content-length"])
         body = self.file.read(length)
         assert len(body) == length, f"stream cut after {len(body)} of {length} bytes"
-        end = self.file.read(2)
+        end = self.file.read(len(NEXT_PART))
         arrived = time.time()
-        assert end == b"\r\n", f"part not closed by CRLF but {end!r}"
+        assert end == NEXT_PART, f"part not followed by a boundary but by {end!r}"
         assert body[:2] == b"\xff\xd8" and body[-2:] == b"\xff\xd9", "part is not one complete JPEG"
-        return Part(headers, body, began, arrived)
+        return Part(headers, body, began, arrived, probes)
 
     def take(self, count):
         """The next `count` parts; the stream must not end before."""

@@ -7,9 +7,9 @@ import time
 from support import raw
 
 HEAD = re.compile(
-    rb"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: (\d+)\r\n"
-    rb"X-Timestamp: (\d+\.\d{6})\r\nX-Frame: (\d+)\r\n\r\n"
+    rb"Content-Type: image/jpeg\r\nContent-Length: (\d+)\r\nX-Timestamp: (\d+\.\d{6})\r\nX-Frame: (\d+)\r\n\r\n"
 )
+END = b"\r\n\r\n--frame--\r\n"  # an empty part, and the closing boundary
 
 
 class Client:
@@ -22,12 +22,14 @@ class Client:
         self.limit = limit
         self.status = None
         self.sequences = []  # X-Frame of every complete part
-        self.delays = []  # seconds from X-Timestamp to the part's last byte
+        self.delays = []  # seconds from X-Timestamp until the boundary behind the part has come
+        self.probes = 0
         self.received = 0
         self.error = None
-        self._head = b""
-        self._left = 0  # bytes of the current part still to come, its closing CRLF included
-        self._part = None
+        self._text = b""  # what came after the last picture and is not understood yet
+        self._left = 0  # bytes of the current picture still to come
+        self._part = None  # time and number of the current picture
+        self._boundary = b"--frame\r\n"  # what must come before the next part's header; None once it has
 
     def lost(self, start=0):
         """Number of frames that were skipped from the frame with index `start` to the last one."""
@@ -42,33 +44,56 @@ class Client:
                 used = min(self._left, len(data))
                 self._left -= used
                 data = data[used:]
-                if not self._left:
-                    timestamp, sequence = self._part
-                    self.sequences.append(sequence)
-                    self.delays.append(time.time() - timestamp)
                 continue
-            known = len(self._head)
-            self._head += bytes(data[:1024])
-            # Before a boundary, empty lines are padding.
-            head = self._head if self.status is None else self._head.lstrip(b"\r\n")
-            padding, end = len(self._head) - len(head), head.find(b"\r\n\r\n")
-            if end < 0:
-                if len(head) > 4096:
-                    raise ValueError(f"no head found in {head[:80]!r}")
-                self._head, data = head, data[1024:]
-                continue
-            data = data[padding + end + 4 - known :]
-            head, self._head = head[: end + 4], b""
-            if self.status is None:
-                self.status = raw.parse_head(head[:-4])[0]
+            text, data = self._text + bytes(data[:1024]), data[1024:]
+            while text:
+                used = min(self._left, len(text))
+                self._left -= used
+                used = used or self._understand(text)
+                if not used:
+                    break
+                text = text[used:]
+            if len(text) > 4096:
+                raise ValueError(f"no head found in {text[:80]!r}")
+            self._text = text
+
+    def _understand(self, text):
+        """Number of bytes at the beginning of `text` that are taken in, 0 if that takes more than there is."""
+        if self.status is None:
+            end = text.find(b"\r\n\r\n")
+            if end >= 0:
+                self.status = raw.parse_head(text[:end])[0]
                 if self.status != 200:
                     raise ValueError(f"answered {self.status}")
-                continue
-            match = HEAD.fullmatch(head)
-            if not match:
-                raise ValueError(f"bad part head {head[:120]!r}")
-            self._left = int(match[1]) + 2
-            self._part = float(match[2]), int(match[3])
+            return end + 4 if end >= 0 else 0
+        if self._boundary:
+            if not text.startswith(self._boundary[: len(text)]):
+                raise ValueError(f"no boundary but {text[:80]!r}")
+            if len(text) < len(self._boundary):
+                return 0
+            if self._part:
+                timestamp, sequence = self._part
+                self.sequences.append(sequence)
+                self.delays.append(time.time() - timestamp)
+            used, self._boundary = len(self._boundary), None
+            return used
+        if text.startswith(raw.PROBE):
+            self.probes += 1
+            return len(raw.PROBE)
+        if text.startswith(END[: len(text)]):
+            if len(text) > len(END):
+                raise ValueError("bytes after the closing boundary")
+            return 0
+        end = text.find(b"\r\n\r\n") + 4
+        if end < 4:
+            return 0
+        match = HEAD.fullmatch(text, 0, end)
+        if not match:
+            raise ValueError(f"bad part head {text[:120]!r}")
+        self._left = int(match[1])
+        self._part = float(match[2]), int(match[3])
+        self._boundary = raw.NEXT_PART
+        return end
 
 
 class Swarm:
