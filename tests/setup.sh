@@ -9,8 +9,9 @@ build="gcc libc6-dev make cmake nasm"
 
 # ros-* and libnodelet*: ROS 1's image_publisher node as Debian ships it, and what starts and observes it.
 # mate-backgrounds: photographs. vlc-plugin-base: the decoder and the outputs without a screen.
+# chromium-sandbox: Chromium's sandbox where a user may not make namespaces, as in most containers.
 test="python3-venv busybox curl ffmpeg iproute2 libjpeg-turbo-progs mate-backgrounds shellcheck util-linux
-    vlc-bin vlc-plugin-base chromium chromium-driver
+    vlc-bin vlc-plugin-base chromium chromium-driver chromium-sandbox
     ros-image-publisher ros-core python3-rospy python3-rostopic python3-roslaunch python3-sensor-msgs python3-numpy
     libnodeletlib-dev libnodeletlib-tools libnodelet-dev libimage-publisher-dev"
 
