@@ -12,7 +12,8 @@ build="gcc libc6-dev make cmake nasm"
 # chromium-sandbox: Chromium's sandbox where a user may not make namespaces, as in most containers.
 # golang-go: a client of Go's own library.
 test="python3-venv busybox curl ffmpeg iproute2 libjpeg-turbo-progs mate-backgrounds shellcheck util-linux
-    vlc-bin vlc-plugin-base chromium chromium-driver chromium-sandbox firefox-esr golang-go
+    vlc-bin vlc-plugin-base chromium chromium-driver chromium-sandbox firefox-esr
+    webkit2gtk-driver xvfb golang-go
     gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
     ros-image-publisher ros-core python3-rospy python3-rostopic python3-roslaunch python3-sensor-msgs python3-numpy
     libnodeletlib-dev libnodeletlib-tools libnodelet-dev libimage-publisher-dev"

@@ -1,5 +1,5 @@
-"""Headless browsers: Chromium through Debian's chromedriver by the W3C WebDriver protocol, Firefox by Marionette; both
-protocols are spoken directly."""
+"""Browsers without a screen: Chromium and WebKitGTK through Debian's drivers by the W3C WebDriver protocol, Firefox by
+Marionette; both protocols are spoken directly."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ class Browser:
         self.profile = tempfile.TemporaryDirectory(prefix="picam-browser-", ignore_cleanup_errors=True)
         self.process = subprocess.Popen(
             self.command(),
-            env={**os.environ, "HOME": self.profile.name},
+            env={**os.environ, "HOME": self.profile.name, "XDG_RUNTIME_DIR": self.profile.name, **self.environment()},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -35,6 +35,10 @@ class Browser:
             errors="replace",
         )
         self.output = Output(self.process.stdout)
+
+    def environment(self):
+        """What else the program needs in its environment."""
+        return {}
 
     def __enter__(self):
         try:
@@ -69,28 +73,15 @@ class Browser:
         return cv2.imdecode(numpy.frombuffer(picture, numpy.uint8), cv2.IMREAD_COLOR)
 
 
-class Chromium(Browser):
-    # No sandbox as root; the others keep a browser that has no internet from looking for it all the time.
-    FLAGS = [
-        "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--force-device-scale-factor=1",
-    ]  # fmt: skip
+class WebDriver(Browser):
+    """A browser behind a driver that speaks W3C WebDriver at `self.url`."""
 
     session = None
 
-    def command(self):
-        # The browser's own words, which are the only ones that say why it did not start.
-        return ["chromedriver", "--port=0", "--log-level=WARNING", "--enable-chrome-logs"]
-
-    def start(self):
-        port = self.output.wait(r"started successfully on port (\d+)").group(1)
-        self.url = f"http://127.0.0.1:{port}"
-        flags = [*self.FLAGS, f"--user-data-dir={self.profile.name}", f"--window-size={self.size[0]},{self.size[1]}"]
-        if os.geteuid() == 0:
-            flags.append("--no-sandbox")
+    def new_session(self, capabilities):
         # A stream never finishes loading: navigation must not wait for it.
-        wanted = {"pageLoadStrategy": "none", "goog:chromeOptions": {"args": flags}}
-        self.session = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+        wanted = {"alwaysMatch": {"pageLoadStrategy": "none", **capabilities}}
+        self.session = self.call("POST", "/session", {"capabilities": wanted})["sessionId"]
 
     def end(self):
         if self.session:
@@ -120,6 +111,87 @@ class Chromium(Browser):
 
     def screenshot_base64(self):
         return self.call("GET", "/screenshot")
+
+
+class Chromium(WebDriver):
+    # No sandbox as root; the others keep a browser that has no internet from looking for it all the time.
+    FLAGS = [
+        "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--force-device-scale-factor=1",
+    ]  # fmt: skip
+
+    def command(self):
+        # The browser's own words, which are the only ones that say why it did not start.
+        return ["chromedriver", "--port=0", "--log-level=WARNING", "--enable-chrome-logs"]
+
+    def start(self):
+        port = self.output.wait(r"started successfully on port (\d+)").group(1)
+        self.url = f"http://127.0.0.1:{port}"
+        flags = [*self.FLAGS, f"--user-data-dir={self.profile.name}", f"--window-size={self.size[0]},{self.size[1]}"]
+        if os.geteuid() == 0:
+            flags.append("--no-sandbox")
+        self.new_session({"goog:chromeOptions": {"args": flags}})
+
+
+class WebKit(WebDriver):
+    """WebKitGTK's MiniBrowser, on a virtual X server of its own: it has no headless mode."""
+
+    screen = None
+
+    def __init__(self, size):
+        try:
+            super().__init__(size)
+        except BaseException:
+            if self.screen:
+                stop(self.screen)
+            raise
+
+    def command(self):
+        # The driver does not choose a port by itself.
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        return ["WebKitWebDriver", f"--port={port}"]
+
+    def environment(self):
+        display, written = os.pipe()
+        arguments = ["-displayfd", str(written), "-screen", "0", "2560x1600x24", "-nolisten", "tcp"]
+        self.screen = subprocess.Popen(
+            ["Xvfb", *arguments], pass_fds=[written], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        os.close(written)
+        with open(display) as number:
+            found = number.readline().strip()
+        assert found, "Xvfb did not start"
+        # Its renderer would look for a graphics card, its accessibility for a desktop's bus.
+        return {"DISPLAY": f":{found}", "LIBGL_ALWAYS_SOFTWARE": "1", "GTK_A11Y": "none", "NO_AT_BRIDGE": "1"}
+
+    def start(self):
+        deadline = time.monotonic() + 60
+        while True:  # the driver does not say when it listens
+            try:
+                self.call("GET", "/status")
+                break
+            except urllib.error.URLError:
+                assert self.process.poll() is None and time.monotonic() < deadline, "the driver does not listen"
+                time.sleep(0.05)
+        browser = next(Path("/usr/lib").glob("*/webkit*gtk-*/MiniBrowser"))
+        self.new_session({"webkitgtk:browserOptions": {"binary": str(browser), "args": ["--automation"]}})
+        self.resize(*self.size)
+
+    def end(self):
+        try:
+            super().end()
+        finally:
+            stop(self.screen)
+
+    def script(self, code):
+        """What the JavaScript `code` returns; nothing as long as a page that is going away still runs."""
+        try:
+            return super().script(code)
+        except AssertionError as error:
+            if "no such frame" not in str(error):
+                raise
 
 
 class Firefox(Browser):
