@@ -59,6 +59,11 @@ class Browser:
             stop(self.process)
             self.profile.cleanup()
 
+    def open(self, url):
+        """Starts loading a page; the one before is gone when this returns."""
+        self.navigate(url)
+        self.wait_script(f"return location.href == {json.dumps(url)}")
+
     def wait_script(self, code, timeout=60.0):
         """Polls until the JavaScript `code` returns something true, and returns that."""
         deadline = time.monotonic() + timeout
@@ -99,7 +104,7 @@ class WebDriver(Browser):
             value = json.load(answer)["value"]
             raise AssertionError(f"{method} {path}: {value['error']}: {value['message']}") from None
 
-    def open(self, url):
+    def navigate(self, url):
         self.call("POST", "/url", {"url": url})
 
     def resize(self, width, height):
@@ -244,7 +249,7 @@ class Firefox(Browser):
         assert error is None, f"{command}: {error and error['error']}: {error and error['message']}"
         return result
 
-    def open(self, url):
+    def navigate(self, url):
         self.call("WebDriver:Navigate", url=url)
 
     def resize(self, width, height):
