@@ -9,13 +9,21 @@ build="gcc libc6-dev make cmake nasm"
 
 # ros-* and libnodelet*: ROS 1's image_publisher node as Debian ships it, and what starts and observes it.
 # mate-backgrounds: photographs. vlc-plugin-base: the decoder and the outputs without a screen.
+# chromium-sandbox: Chromium's sandbox where a user may not make namespaces, as in most containers.
+# golang-go: a client of Go's own library.
 test="python3-venv busybox curl ffmpeg iproute2 libjpeg-turbo-progs mate-backgrounds shellcheck util-linux
-    vlc-bin vlc-plugin-base chromium chromium-driver
+    vlc-bin vlc-plugin-base chromium chromium-driver chromium-sandbox firefox-esr
+    webkit2gtk-driver xvfb golang-go
+    gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
     ros-image-publisher ros-core python3-rospy python3-rostopic python3-roslaunch python3-sensor-msgs python3-numpy
     libnodeletlib-dev libnodeletlib-tools libnodelet-dev libimage-publisher-dev"
 
-# Unpacked into .venv and not installed: installing them would start them as services.
-proxies="nginx caddy"
+# Unpacked into .venv and not installed: installing them would start them as services. motion's libraries, whose
+# names differ between releases, are unpacked beside it.
+unpacked="nginx caddy prometheus motion"
+
+# Read and not installed: Home Assistant wants some hundred packages, its camera's functions two.
+home_assistant="homeassistant==2024.3.3"
 
 say() { echo "tests/setup.sh: $*" >&2; }
 # shellcheck source=cross/parts/debian.sh
@@ -56,13 +64,23 @@ if [ "$what" = test ] && ! cmp -s tests/requirements.txt .venv/installed; then
     cp tests/requirements.txt .venv/installed
 fi
 
-if [ "$what" = test ] && command -v apt-get >/dev/null && [ ! -e .venv/proxies/complete ]; then
+if [ "$what" = test ] && [ "$(cat .venv/home-assistant/complete 2>/dev/null)" != "$home_assistant" ]; then
+    rm -rf .venv/home-assistant
+    .venv/bin/pip download --quiet --disable-pip-version-check --no-deps --dest .venv/home-assistant "$home_assistant"
+    echo "$home_assistant" >.venv/home-assistant/complete
+fi
+
+if [ "$what" = test ] && command -v apt-get >/dev/null && [ "$(cat .venv/unpacked/complete 2>/dev/null)" != "$unpacked" ]
+then
+    say "unpacking $unpacked"
+    rm -rf .venv/unpacked
+    libraries=$(apt-get --simulate --no-install-recommends install motion | sed -n 's/^Inst \(lib[^ ]*\) .*/\1/p')
     download=$(mktemp --directory)
-    # shellcheck disable=SC2086 # a list of words
-    (cd "$download" && apt-get -q -o APT::Sandbox::User=root download $proxies)
+    # shellcheck disable=SC2086 # lists of words
+    (cd "$download" && apt-get -q -o APT::Sandbox::User=root download $unpacked $libraries) >&2
     for package in "$download"/*.deb; do
-        dpkg-deb --extract "$package" .venv/proxies
+        dpkg-deb --extract "$package" .venv/unpacked
     done
     rm -r "$download"
-    touch .venv/proxies/complete
+    echo "$unpacked" >.venv/unpacked/complete
 fi

@@ -10,7 +10,7 @@ import pytest
 
 from support.appliance import ROOT
 
-PROXIES = ROOT / ".venv" / "proxies" / "usr"  # tests/setup.sh unpacks them there
+PROXIES = ROOT / ".venv" / "unpacked" / "usr"  # tests/setup.sh unpacks them there
 
 # What Chromium sends to localhost, and some more: over may_minihttp's 16.
 BROWSER_HEADERS = {f"Sec-Ch-Test-{number}": "x" for number in range(16)}
