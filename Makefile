@@ -1,14 +1,17 @@
 # picam. `make run` serves the test picture, `make test` runs every test; both install what is missing first.
 
 PYTHON := .venv/bin/python
-SHELL_SCRIPTS := .ci/run tests/setup.sh cross/setup cross/dist $(wildcard cross/parts/*.sh tests/dist/*.sh)
+SHELL_SCRIPTS := .ci/run fuzz/run tests/setup.sh cross/setup cross/dist $(wildcard cross/parts/*.sh tests/dist/*.sh)
 SHELL_SCRIPTS += tests/image/setup.sh $(wildcard tests/image/guest/init tests/image/guest/S*) \
 	$(wildcard rootfs-overlay/etc/init.d/* rootfs-overlay/usr/bin/* rootfs-overlay/usr/lib/picam/*)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 ARGS ?=
+# How long `make fuzz` spends on each target.
+SECONDS ?= 60
 
-.PHONY: help run test test-libcamera dist test-dist image test-image test-image-full test-distro test-all bench
-# The tests of time limits need the processors for themselves.
+.PHONY: help run test test-libcamera dist test-dist image test-image test-image-full test-distro test-all bench \
+	fuzz
+# What compares, counts or measures does so best with the processors for itself.
 .NOTPARALLEL:
 
 help:
@@ -21,6 +24,7 @@ help:
 	@echo 'make test-image      boot it, update it, cut its power; test-image-full does so more often'
 	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
 	@echo 'make test-all        all of these tests, as CI does'
+	@echo 'make fuzz            fuzz the parsers, 60 s each, or SECONDS=...'
 	@echo 'make bench           print processor time, latency and memory figures'
 
 run:
@@ -75,3 +79,7 @@ bench:
 	@tests/setup.sh test
 	cargo build --release --locked
 	@$(PYTHON) tests/bench/bench.py
+
+fuzz:
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	fuzz/run $(SECONDS)
