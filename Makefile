@@ -1,14 +1,17 @@
 # picam. `make run` serves the test picture, `make test` runs every test; both install what is missing first.
 
 PYTHON := .venv/bin/python
-SHELL_SCRIPTS := .ci/run tests/setup.sh cross/setup cross/dist $(wildcard cross/parts/*.sh tests/dist/*.sh)
+SHELL_SCRIPTS := .ci/run fuzz/run tests/setup.sh cross/setup cross/dist $(wildcard cross/parts/*.sh tests/dist/*.sh)
 SHELL_SCRIPTS += tests/image/setup.sh $(wildcard tests/image/guest/init tests/image/guest/S*) \
 	$(wildcard rootfs-overlay/etc/init.d/* rootfs-overlay/usr/bin/* rootfs-overlay/usr/lib/picam/*)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 ARGS ?=
+# How long `make soak` runs; how long `make fuzz` spends on each target.
+SECONDS ?= $(if $(filter fuzz,$(MAKECMDGOALS)),60,3600)
 
-.PHONY: help run test test-libcamera dist test-dist image test-image test-image-full test-distro test-all bench
-# The tests of time limits need the processors for themselves.
+.PHONY: help run test test-libcamera dist test-dist image test-image test-image-full test-distro test-all bench \
+	soak test-soak fuzz
+# What compares, counts or measures does so best with the processors for itself.
 .NOTPARALLEL:
 
 help:
@@ -21,6 +24,8 @@ help:
 	@echo 'make test-image      boot it, update it, cut its power; test-image-full does so more often'
 	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
 	@echo 'make test-all        all of these tests, as CI does'
+	@echo 'make soak            let clients come, go, stall and send rubbish for an hour, or SECONDS=...; test-soak: 2 minutes'
+	@echo 'make fuzz            fuzz the parsers, 60 s each, or SECONDS=...'
 	@echo 'make bench           print processor time, latency and memory figures'
 
 run:
@@ -68,10 +73,19 @@ test-image test-image-full: dist
 test-distro:
 	@BUILDROOT='$(BUILDROOT)' OE_LAYERS='$(OE_LAYERS)' tests/distro/run
 
-test-all: test test-libcamera test-dist test-image test-distro
+test-all: test test-soak test-libcamera test-dist test-image test-distro
 	@echo 'make test-all: every test of every part passed'
 
 bench:
 	@tests/setup.sh test
 	cargo build --release --locked
 	@$(PYTHON) tests/bench/bench.py
+
+soak test-soak:
+	@tests/setup.sh test
+	cargo build --release --locked
+	$(PYTHON) tests/soak/soak.py --seconds $(if $(filter test-%,$@),120,$(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+fuzz:
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	fuzz/run $(SECONDS)

@@ -1,6 +1,7 @@
 """Everything but the stream: pictures, controls, state, metrics, health, and what is not there."""
 
 import json
+import statistics
 import time
 
 import cv2
@@ -9,12 +10,13 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
 from support import raw, stamp
+from support.appliance import PATIENCE
 
 PICTURES = ["/jpg", "/snapshot", "/snapshot.jpg", "/?action=snapshot", "/jpg?t=123"]
 
 
 def fetch(picam, path, method="GET"):
-    return raw.exchange(picam.port, raw.get(path, method=method))
+    return raw.exchange(picam.port, raw.get(path, method=method), PATIENCE)
 
 
 def decoded(answer):
@@ -36,21 +38,26 @@ def test_picture_and_its_aliases(picam, path):
 
 
 def test_picture_is_never_older_than_one_frame_interval(picam):
+    """In frames, as a busy machine counts them too: a picture is of the newest frame that there was when it was asked
+    for, of the one before, whose interval may not be over, or of a later one."""
     for pause in numpy.linspace(0, 0.125, 12):  # at every phase of the camera's beat, watched by no one else
         time.sleep(pause)
-        asked = time.time()
-        answer = fetch(picam, "/jpg")
-        assert asked - float(answer.headers["x-timestamp"]) <= 1 / 8 + 0.02
+        newest = picam.newest_frame()
+        assert int(fetch(picam, "/jpg").headers["x-frame"]) >= newest - 1
 
 
 def test_fresh_picture_was_captured_after_the_request(picam):
+    waited = []
     for pause in numpy.linspace(0, 0.125, 12):
         time.sleep(pause)
+        before = fetch(picam, "/jpg")
         asked = time.time()
         answer = fetch(picam, "/jpg?fresh=1")
         assert answer.status == 200
         assert float(answer.headers["x-timestamp"]) >= asked
-        assert time.time() - asked < 0.5
+        waited.append(int(answer.headers["x-frame"]) - int(before.headers["x-frame"]))
+    assert min(waited) >= 1
+    assert statistics.median(waited) <= 2, f"it is of the next frame, not of the {waited}th"
 
 
 @pytest.mark.parametrize("path", ["/jpg", "/jpg?fresh=1"])
@@ -59,7 +66,7 @@ def test_picture_of_a_stalled_camera_is_refused(start_picam, small_tables, path)
     picam = start_picam(small_tables, env={"PICAM_TEST_FAULTS": "1"})
     assert fetch(picam, "/debug/stall?seconds=30").status == 200
     picam.wait_status(lambda status: status["signal"] == "lost")
-    answer = raw.exchange(picam.port, raw.get(path), timeout=15.0)
+    answer = fetch(picam, path)
     assert answer.status == 503
     assert answer.body.count(b"\n") == 1
 
@@ -106,20 +113,27 @@ def test_head_sets_nothing(picam):
 
 
 def test_status(picam):
-    with raw.Stream(picam.port) as stream:
+    def settled(status):
+        return status["healthy"] and status["connections"] == 2  # the stream, and this request
+
+    with raw.Stream(picam.port, timeout=PATIENCE) as stream:
         stream.take(2)
+        picam.wait_status(settled)
+        asked = time.time()
         answer = fetch(picam, "/status")
+        answered = time.time()
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("application/json")
     status = json.loads(answer.body)
     assert status["source"] == "pattern"
-    assert status["healthy"] is True and status["signal"] == "live"
+    assert status["signal"] == ("live" if status["healthy"] else "lost")
     assert status["rate_hz"] == 8.0
     assert status["streams"] == 1 and status["connections"] == 2
     frame = status["frame"]
     assert (frame["width"], frame["height"]) == (640, 360)
-    assert frame["sequence"] >= 1 and frame["jpeg_bytes"] > 1000 and 0 <= frame["age_seconds"] < 0.5
-    assert float(frame["timestamp"]) == pytest.approx(time.time(), abs=1.0)
+    assert frame["sequence"] >= 1 and frame["jpeg_bytes"] > 1000
+    # Its age is the time since its timestamp, by the clock at the moment of the answer.
+    assert asked - 0.01 <= float(frame["timestamp"]) + frame["age_seconds"] <= answered + 0.01
     assert status["process"]["rss_bytes"] / 1024 == pytest.approx(picam.rss_kib(), rel=0.1)
     assert 0 < status["uptime_seconds"] < 3600
     counters = status["counters"]
@@ -127,26 +141,34 @@ def test_status(picam):
     assert counters["bytes_sent"] > counters["frames_sent"] > 0
 
 
-def test_metrics_are_prometheus_text(picam):
-    with raw.Stream(picam.port) as stream:
-        stream.take(2)
-        answer = fetch(picam, "/metrics")
+def metrics(picam):
+    """/metrics as a Prometheus server reads it: ({name: family}, {name: value of a sample})."""
+    answer = fetch(picam, "/metrics")
     assert answer.status == 200
     text = answer.body.decode()
     openmetrics = answer.headers["content-type"].startswith("application/openmetrics-text")
     assert openmetrics or answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     families = {family.name: family for family in (parse_openmetrics if openmetrics else parse_prometheus)(text)}
+    return families, {sample.name: sample.value for family in families.values() for sample in family.samples}
+
+
+def test_metrics_are_prometheus_text(picam):
+    with raw.Stream(picam.port, timeout=PATIENCE) as stream:
+        stream.take(2)
+        picam.wait_status(lambda status: status["streams"] == 1)  # those of the tests before are gone
+        families, samples = metrics(picam)
     assert len(families) >= 8
     assert all(name.startswith("picam_") and family.documentation for name, family in families.items())
-    samples = {sample.name: sample.value for family in families.values() for sample in family.samples}
     assert samples["picam_streams"] == 1
     assert samples["picam_frames_captured_total"] > 0
-    assert samples["picam_signal"] == 1
+    picam.wait_status(lambda _: metrics(picam)[1]["picam_signal"] == 1)
 
 
 def test_health(picam):
-    answer = fetch(picam, "/healthz")
-    assert (answer.status, answer.body) == (200, b"ok\n")
+    """While frames come, that is: a machine that gives picam no processor for a second has a stalled camera."""
+    answers = []
+    picam.wait_status(lambda _: answers.append(fetch(picam, "/healthz")) or answers[-1].status == 200)
+    assert answers[-1].body == b"ok\n"
 
 
 @pytest.mark.parametrize("path", [

@@ -8,8 +8,13 @@ import time
 
 import pytest
 from support import raw
+from support.appliance import PATIENCE
 from support.memory import bounded
 from support.swarm import Swarm
+from support.tries import holds_once, skipped
+
+# limits.request_seconds of picam, unless the test sets another.
+REQUEST_SECONDS = 5.0
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -21,9 +26,9 @@ def many_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def wait_all_closed(socks, timeout):
-    """Reads until the server has closed every connection; number of those that it has not after `timeout` s."""
-    deadline = time.monotonic() + timeout
+def wait_all_closed(socks):
+    """Reads until the server has closed every connection."""
+    deadline = time.monotonic() + PATIENCE
     with selectors.DefaultSelector() as selector:
         for sock in socks:
             sock.setblocking(False)
@@ -37,7 +42,7 @@ def wait_all_closed(socks, timeout):
                 if ended:
                     selector.unregister(key.fileobj)
                     key.fileobj.close()
-        return len(selector.get_map())
+        assert not selector.get_map(), f"{len(selector.get_map())} connections are still open after {PATIENCE} s"
 
 
 def close_all(socks):
@@ -53,24 +58,28 @@ def assert_not_spinning(picam, seconds=1.0):
 
 
 @pytest.mark.parametrize("beginning", [b"", b"GET /jpg HTT"], ids=["silent", "half a request"])
-def test_one_thousand_idle_connections_are_gone_within_seven_seconds(start_picam, small_tables, beginning):
+def test_one_thousand_idle_connections_are_cut_after_the_request_time(start_picam, small_tables, beginning):
     limits = {"limits": {"connections": 1100, "connections_hard": 1200}}
     picam = start_picam({**small_tables, **limits})
     with bounded(picam, 1000 * 32):
-        socks = [raw.connect(picam.port) for _ in range(1000)]
+        socks = [raw.connect(picam.port) for _ in range(999)]
+        before_the_last = time.monotonic()
+        socks.append(raw.connect(picam.port))
         for sock in socks:
             if beginning:
                 sock.sendall(beginning)
-        assert wait_all_closed(socks, 7.0) == 0
-    assert raw.exchange(picam.port, raw.get("/healthz")).status == 200
+        wait_all_closed(socks)
+        assert time.monotonic() - before_the_last > REQUEST_SECONDS
+    assert picam.refused("request_seconds") == 1000, "it was this limit that cut them"
+    assert raw.exchange(picam.port, raw.get("/jpg"), PATIENCE).status == 200
 
 
 def test_one_thousand_idle_connections_with_the_default_limits(start_picam, small_tables):
     picam = start_picam(small_tables)
     with bounded(picam, 320 * 32):
-        socks = [raw.connect(picam.port) for _ in range(1000)]
-        assert wait_all_closed(socks, 7.0) == 0
-    assert raw.exchange(picam.port, raw.get("/healthz")).status == 200
+        wait_all_closed([raw.connect(picam.port) for _ in range(1000)])
+    assert picam.refused("request_seconds") + picam.refused("connections") == 1000
+    assert raw.exchange(picam.port, raw.get("/jpg"), PATIENCE).status == 200
 
 
 def test_incomplete_request_is_answered_408(start_picam, small_tables):
@@ -78,39 +87,49 @@ def test_incomplete_request_is_answered_408(start_picam, small_tables):
     with raw.connect(picam.port) as sock:
         start = time.monotonic()
         sock.sendall(b"GET /jpg HTTP/1.1\r\nHost: x\r\n")
-        answer = raw.parse(*raw.read_to_end(sock, 5.0))
+        answer = raw.parse(*raw.read_to_end(sock, PATIENCE))
     assert answer.status == 408
-    assert 0.4 < time.monotonic() - start < 2.0
+    assert b"0.5 s" in answer.body, "the line says how long it was waited for"
+    assert time.monotonic() - start > 0.5
 
 
 def test_request_that_trickles_is_cut_off(start_picam, small_tables):
     picam = start_picam({**small_tables, "limits": {"request_seconds": 1.0}})
-    start = time.monotonic()
+    # A byte each tenth of a second: some ten of them fit into the time for a request, on a busy machine fewer.
+    sent, most = 0, 300
     with raw.connect(picam.port) as sock:
         sock.sendall(b"GET /jpg HTTP/1.1\r\nX: ")
-        while not select.select([sock], [], [], 0.1)[0]:
-            assert time.monotonic() - start < 4.0, "a byte now and then keeps the connection for ever"
+        while sent < most and not select.select([sock], [], [], 0.1)[0]:
             sock.sendall(b"a")
-        assert raw.parse(*raw.read_to_end(sock, 2.0)).status == 408
+            sent += 1
+        assert sent < most, "a byte now and then keeps the connection for ever"
+        assert raw.parse(*raw.read_to_end(sock, PATIENCE)).status == 408
 
 
 def test_soft_limit_is_answered_503(start_picam, small_tables):
     picam = start_picam({**small_tables, "limits": {"connections": 4, "connections_hard": 40, "streams": 4}})
     with contextlib.closing(Swarm()) as swarm:
         served = swarm.add(picam.port, 4)
-        swarm.run(1)
+        while not all(client.sequences for client in served):
+            swarm.run(0.2)
+            assert not any(client.error for client in served)
 
         def knock():
             for _ in range(10):
-                answer = raw.exchange(picam.port, raw.get("/jpg"))
+                answer = raw.exchange(picam.port, raw.get("/jpg"), PATIENCE)
                 assert answer.status == 503
                 assert b"limits.connections" in answer.body and answer.body.count(b"\n") == 1
 
-        swarm.run(3, knock)
-        assert [(client.error, client.lost()) for client in served] == [(None, 0)] * 4, "the refused disturb the served"
+        def knocks_beside_the_served():
+            starts = [len(client.sequences) - 1 for client in served]
+            swarm.run(3, knock)
+            assert [client.error for client in served] == [None] * 4
+            return sum(skipped(client.sequences[start:]) for client, start in zip(served, starts))
+
+        holds_once(knocks_beside_the_served)  # the refused do not disturb the served
         served[0].sock.close()
-        deadline = time.monotonic() + 3
-        while raw.exchange(picam.port, raw.get("/jpg")).status != 200:
+        deadline = time.monotonic() + PATIENCE
+        while raw.exchange(picam.port, raw.get("/jpg"), PATIENCE).status != 200:
             assert time.monotonic() < deadline, "the place of a client that left is not free"
 
 
@@ -122,7 +141,7 @@ def test_stream_limit_is_answered_503_while_the_rest_is_served(start_picam, smal
     assert b"limits.streams" in third.body
     assert raw.exchange(picam.port, raw.get("/jpg")).status == 200
     streams[0].close()
-    picam.wait_status(lambda status: status["streams"] == 1, timeout=5.0)
+    picam.wait_status(lambda status: status["streams"] == 1)
     with raw.Stream(picam.port) as again:
         assert again.status == 200
         again.next()
@@ -143,7 +162,7 @@ def test_connections_over_the_hard_limit_wait_without_cost(start_picam, small_ta
         assert most <= 13
         assert picam.cpu_seconds() - before < 0.5
         close_all(socks)
-    assert raw.exchange(picam.port, raw.get("/healthz"), timeout=8.0).status == 200
+    assert raw.exchange(picam.port, raw.get("/jpg"), PATIENCE).status == 200
 
 
 def test_too_few_descriptors_do_not_make_it_spin(start_picam, small_tables):
@@ -151,17 +170,17 @@ def test_too_few_descriptors_do_not_make_it_spin(start_picam, small_tables):
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 
     picam = start_picam(small_tables, preexec=scarce)
-    picam.wait_log("open files", 1.0)
+    picam.wait_log("open files")
     socks = [raw.connect(picam.port) for _ in range(200)]
     with raw.connect(picam.port) as one:
         select.select([one], [], [], 1.5)  # past the moment until which idle connections are not even accepted
         assert_not_spinning(picam)
     close_all(socks)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            if raw.exchange(picam.port, raw.get("/healthz"), timeout=2.0).status == 200:
+            if raw.exchange(picam.port, raw.get("/jpg"), timeout=2.0).status == 200:
                 break
         except (AssertionError, OSError):
-            pass
+            pass  # still busy with those that are gone: asked again
         assert time.monotonic() < deadline, "picam does not recover"

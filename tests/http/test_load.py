@@ -4,52 +4,64 @@ import contextlib
 import statistics
 
 import pytest
+from support import beside
 from support.memory import warm_up
 from support.swarm import Swarm
 
 # The first frames reach a client while its reader still connects the others.
 START = 4
+# What the good clients get beside bad ones, of what they get without them, both in turn on the same machine. A bad client
+# that delays the others delays them until it is cut: then next to nothing is left.
+LEAST_SHARE = 0.6
 
 
-def assert_no_frame_lost(clients):
-    for client in clients:
-        assert client.error is None
-        assert client.lost(START) == 0, f"{client.lost(START)} of {len(client.sequences)} frames lost"
+def share_of_frames(picam, swarm, clients, seconds, each_second=None):
+    """The share of the frames captured meanwhile that `clients` get while the swarm is read for `seconds`."""
+    frames = lambda: sum(len(client.sequences) for client in clients)  # noqa: E731
+    before, captured = frames(), picam.newest_frame()
+    swarm.run(seconds, each_second)
+    captured = picam.newest_frame() - captured
+    assert captured > 0 and [client.error for client in clients if client.error] == []
+    return (frames() - before) / len(clients) / captured
 
 
 @pytest.mark.parametrize("kilobytes", [500, 2000])
 def test_stalled_and_slow_clients_hurt_no_one(start_picam, photo_tables, kilobytes):
     # At 200 KB/s the largest frames take longer than the default limit allows.
     picam = start_picam({**photo_tables(kilobytes), "limits": {"write_seconds": 60.0}})
-    seconds, memory = 15, []
+    seconds, rate, alone, together, memory = 6, 200_000, [], [], []
     with contextlib.closing(Swarm()) as swarm:
         normal = swarm.add(picam.port, 10)
-        (slow,) = swarm.add(picam.port, limit=200_000)
-        swarm.add(picam.port, limit=0)
-        swarm.run(seconds, lambda: memory.append(picam.rss_kib()))
-        delays = [delay for client in normal for delay in client.delays]
-        rates = [len(client.sequences) / seconds for client in normal]
-        print(f"\nten clients: {min(rates):.2f} Hz, delay p50 {statistics.median(delays) * 1000:.1f} ms, "
-              f"max {max(delays) * 1000:.1f} ms; slow client: {len(slow.sequences)} frames; RSS {memory}")  # fmt: skip
-        assert_no_frame_lost(normal)
-        assert min(rates) > 7.5
-        assert slow.error is None and slow.received > 0.8 * seconds * 200_000, (
-            "the slow client is served as it can take"
-        )
+        swarm.run(2)
+        for _ in range(2):
+            alone.append(share_of_frames(picam, swarm, normal, seconds / 2))
+            (slow,) = swarm.add(picam.port, limit=rate)
+            (stalled,) = swarm.add(picam.port, limit=0)
+            memory.append([])
+            together.append(share_of_frames(picam, swarm, normal, seconds, lambda: memory[-1].append(picam.rss_kib())))
+            assert slow.error is None and slow.received > 0.5 * seconds * rate, "it is served as it can take"
+            for client in (slow, stalled):
+                client.sock.close()
+                swarm.clients.remove(client)
+    print(f"\nten clients: share of the frames {alone} alone, {together} beside bad clients; RSS {memory}")
+    assert sum(together) >= LEAST_SHARE * sum(alone)
     # Flat: once all are at work nothing is added any more, but for pictures that are just being written to someone.
-    assert max(memory[5:]) - min(memory[3:5]) <= 4 * kilobytes + 512
+    first, second = memory
+    assert max(second) - min(first[3:]) <= 4 * kilobytes + 512
 
 
 def test_slow_client_sees_young_pictures(start_picam, photo_tables):
-    """At 2 MB/s a 500 KB picture takes a quarter of a second: none should be older than about two of those."""
+    """At 2 MB/s a 500 KB picture takes two of the camera's frame intervals: none should be older than some two of those
+    when it is there."""
     picam = start_picam(photo_tables(500))
     with contextlib.closing(Swarm()) as swarm:
-        (slow,) = swarm.add(picam.port, limit=2_000_000)
+        (fast,) = swarm.add(picam.port)
+        slow = beside.add(swarm, fast, picam.port, limit=2_000_000)
         swarm.run(10)
-        assert slow.error is None
-        settled = slow.delays[len(slow.delays) // 2 :]
-        print(f"\n{len(slow.delays)} frames, median delay {statistics.median(settled):.3f} s")
-        assert statistics.median(settled) < 0.6
+        assert slow.error is None and fast.error is None
+        settled = slow.behind[len(slow.behind) // 2 :]
+        print(f"\n{len(slow.sequences)} frames, {settled} frames behind")
+        assert statistics.median(settled) <= 3
 
 
 def test_two_hundred_stream_clients_for_thirty_seconds(start_picam, photo_tables):
@@ -59,9 +71,9 @@ def test_two_hundred_stream_clients_for_thirty_seconds(start_picam, photo_tables
     before, memory = picam.rss_kib(), []
     with contextlib.closing(Swarm()) as swarm:
         clients = swarm.add(picam.port, count)
-        processor = picam.cpu_seconds()
+        processor, captured = picam.cpu_seconds(), picam.newest_frame()
         swarm.run(seconds, lambda: memory.append(picam.rss_kib()))
-        processor = picam.cpu_seconds() - processor
+        processor, captured = picam.cpu_seconds() - processor, picam.newest_frame() - captured
         frames = sum(len(client.sequences) for client in clients)
         delays = sorted(delay for client in clients for delay in client.delays)
         growth = (max(memory) - before) / count
@@ -71,7 +83,9 @@ def test_two_hundred_stream_clients_for_thirty_seconds(start_picam, photo_tables
               f"lost {sum(client.lost(START) for client in clients)}")  # fmt: skip
         assert [client.error for client in clients if client.error] == []
         assert {client.status for client in clients} == {200}
-        assert min(len(client.sequences) for client in clients) > 0.9 * 8 * seconds
+        # Most of what there was; how much that is depends on what else the machine does. None is served last.
+        received = [len(client.sequences) for client in clients]
+        assert min(received) >= 0.5 * max(received) >= 0.1 * captured
         assert picam.status()["streams"] == count
     assert growth <= 32
     picam.wait_status(lambda status: status["streams"] == 0)

@@ -3,18 +3,22 @@
 import contextlib
 import re
 import statistics
+import time
 
+import cv2
 import numpy
 import pytest
-from support import raw
+from support import beside, raw, stamp
+from support.appliance import PATIENCE
 from support.swarm import Swarm
+from support.tries import holds_once, skipped
 
 STREAMS = ["/stream", "/stream.mjpg", "/?action=stream", "/stream?dummy=1", "/?action=stream&dummy=1"]
 
 
 @pytest.mark.parametrize("path", STREAMS)
 def test_stream_and_its_aliases(picam, path):
-    with raw.Stream(picam.port, path) as stream:
+    with raw.Stream(picam.port, path, timeout=PATIENCE) as stream:
         assert stream.status == 200
         assert stream.headers["content-type"] == "multipart/x-mixed-replace; boundary=frame"
         assert stream.headers["connection"] == "close"
@@ -26,42 +30,57 @@ def test_stream_and_its_aliases(picam, path):
         assert list(part.headers) == ["content-type", "content-length", "x-timestamp", "x-frame"]
         assert part.headers["content-type"] == "image/jpeg"
         assert re.fullmatch(r"\d{10}\.\d{6}", part.headers["x-timestamp"])
-        assert -0.001 <= part.arrived - part.timestamp < 1.0, "X-Timestamp is the capture time"
+        # The pattern draws number and capture time into the picture.
+        picture = cv2.imdecode(numpy.frombuffer(part.body, numpy.uint8), cv2.IMREAD_GRAYSCALE)
+        assert stamp.decode(picture).sequence == part.sequence
+        assert stamp.decode(picture).time == pytest.approx(part.timestamp, abs=0.0015), "X-Timestamp is the capture time"
+        assert part.timestamp <= part.arrived
 
 
-def test_every_frame_comes_once_and_in_time(picam):
-    with raw.Stream(picam.port) as stream:
-        stream.take(2)
-        parts = stream.take(24)
-    sequences = [part.sequence for part in parts]
-    assert sequences == list(range(sequences[0], sequences[0] + 24))
-    steps = [later.timestamp - part.timestamp for part, later in zip(parts, parts[1:])]
-    assert statistics.mean(steps) == pytest.approx(1 / 8, rel=0.02)
-    assert len({part.body for part in parts}) == 24, "the pattern moves: no two frames are the same"
+def test_every_frame_comes_once_and_at_the_rate(picam):
+    def watch():
+        with raw.Stream(picam.port, timeout=PATIENCE) as stream:
+            stream.take(2)
+            parts = stream.take(24)
+        assert len({part.body for part in parts}) == 24, "the pattern moves: no two frames are the same"
+        # By the camera's own clock and numbers. A frame that was captured late is one step too long, one too short.
+        steps = [(later.timestamp - part.timestamp) / (later.sequence - part.sequence)
+                 for part, later in zip(parts, parts[1:])]  # fmt: skip
+        assert statistics.median(steps) == pytest.approx(1 / 8, rel=0.2)
+        return skipped([part.sequence for part in parts])
+
+    holds_once(watch)
 
 
 def test_first_frame_is_not_from_the_past(picam):
     """Nobody watched for a while; the first part must not be the picture encoded back then."""
-    with raw.Stream(picam.port) as stream:
+    with raw.Stream(picam.port, timeout=PATIENCE) as stream:
         old = stream.next()
-    deadline_sequence = old.sequence + 8
-    picam.wait_status(lambda status: status["counters"]["frames_captured"] > deadline_sequence)
-    with raw.Stream(picam.port) as stream:
-        part = stream.next()
-    assert part.sequence > old.sequence + 6
-    assert part.arrived - part.timestamp < 0.25, "older than two frame intervals"
+    picam.wait_status(lambda _: picam.newest_frame() > old.sequence + 8)
+    newest = picam.newest_frame()
+    with raw.Stream(picam.port, timeout=PATIENCE) as stream:
+        assert stream.next().sequence >= newest - 1, "older than the newest frame and the one before"
 
 
-@pytest.mark.parametrize("fps, expected", [("2", 2.0), ("4", 4.0), ("3", 3.0), ("0.5", 0.5), ("100", 8.0)])
-def test_fps_limits_this_client_alone(picam, fps, expected):
+@pytest.mark.parametrize("fps, step, frames", [
+    ("2", 4, 8), ("4", 2, 8), ("3", 8 / 3, 12), ("0.5", 16, 4), ("100", 1, 16),
+])  # fmt: skip
+def test_fps_limits_this_client_alone(picam, fps, step, frames):
+    """`step`: every how-manieth frame this client gets."""
     with contextlib.closing(Swarm()) as swarm:
-        (limited,), (full,) = swarm.add(picam.port, path=f"/stream?fps={fps}"), swarm.add(picam.port)
-        swarm.run(4.5)
-    assert limited.error is None and full.error is None
-    assert full.lost() == 0
+        (full,) = swarm.add(picam.port)
+        limited = beside.add(swarm, full, picam.port, f"/stream?fps={fps}")
+        deadline = time.monotonic() + PATIENCE
+        while len(limited.sequences) < frames:
+            swarm.run(0.5)
+            assert limited.error is None and full.error is None
+            assert time.monotonic() < deadline, f"only {len(limited.sequences)} frames"
     steps = numpy.diff(limited.sequences)
-    assert numpy.mean(steps) / 8 == pytest.approx(1 / expected, rel=0.1)
-    assert max(limited.delays) < 0.25, "fewer frames, but each one young"
+    assert (steps > 0).all() and (numpy.diff(full.sequences) > 0).all()
+    assert statistics.median(numpy.diff(full.sequences)) == 1, "the other one gets every frame"
+    # Of neighbouring steps one may be a frame longer and the next one shorter; a few are longer on a busy machine.
+    assert statistics.median(steps) == pytest.approx(step, abs=0.5)
+    assert statistics.median(limited.behind) <= 1, "fewer frames, but each one young"
 
 
 @pytest.mark.parametrize("fps", ["0", "-1", "x", "nan", "inf", ""])
@@ -73,14 +92,14 @@ def test_bad_fps_is_refused(picam, fps):
 
 def test_nothing_is_encoded_while_nobody_wants_it(picam):
     picam.wait_status(lambda status: status["streams"] == 0 and status["connections"] <= 1)
-    before = picam.wait_status(lambda status: True)["counters"]
+    before = picam.status()["counters"]
     after = picam.wait_status(lambda s: s["counters"]["frames_captured"] > before["frames_captured"] + 8)["counters"]
-    # One that was wanted when the first look was taken may still have been under way.
+    # One that was wanted when the first status was taken may still have been under way.
     assert after["frames_encoded"] - before["frames_encoded"] <= 1
 
 
 def test_one_encode_per_frame_whatever_the_number_of_clients(picam):
-    streams = [raw.Stream(picam.port) for _ in range(10)]
+    streams = [raw.Stream(picam.port, timeout=PATIENCE) for _ in range(10)]
     for stream in streams:
         stream.next()
     before = picam.status()["counters"]
@@ -92,11 +111,12 @@ def test_one_encode_per_frame_whatever_the_number_of_clients(picam):
         stream.close()
     captured = after["frames_captured"] - before["frames_captured"]
     assert after["frames_encoded"] - before["frames_encoded"] <= captured + 1
-    assert after["frames_sent"] - before["frames_sent"] >= 80
+    # Each of ten clients got eight frames, whose last ones may not be counted yet.
+    assert after["frames_sent"] - before["frames_sent"] >= 80 - 10
 
 
 def test_head_of_the_stream(picam):
-    answer = raw.exchange(picam.port, raw.get("/stream", method="HEAD"), timeout=3.0)
+    answer = raw.exchange(picam.port, raw.get("/stream", method="HEAD"), PATIENCE)
     assert answer.status == 200
     assert answer.headers["content-type"] == "multipart/x-mixed-replace; boundary=frame"
     assert answer.body == b""

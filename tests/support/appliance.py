@@ -14,6 +14,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "picam"
 LISTENING = r"listening on http://\S*:(\d+)/"
+# Seconds after which a wait is given up. It only ends a test that would hang: a machine whose cores are busy with
+# something else takes longer for everything, and no test is to fail for that.
+PATIENCE = 60.0
 
 
 def toml(tables):
@@ -71,7 +74,7 @@ class Picam:
     def write_config(self, tables):
         self.config.write_text(tables if isinstance(tables, str) else toml(tables))
 
-    def wait_log(self, pattern, timeout=10.0, since=0):
+    def wait_log(self, pattern, timeout=PATIENCE, since=0):
         """Match object of the first log line (from line number `since`) in which `pattern` is found."""
         deadline = time.monotonic() + timeout
         seen = since
@@ -88,12 +91,12 @@ class Picam:
                     raise AssertionError(f"log line {pattern!r}: {why}; log:\n" + "\n".join(self.lines[-40:]))
                 self._more.wait(left)
 
-    def wait_ready(self, timeout=15.0):
+    def wait_ready(self, timeout=PATIENCE):
         self.port = int(self.wait_log(LISTENING, timeout).group(1))
         self.url = f"http://{self.host}:{self.port}"
         return self
 
-    def get(self, path, timeout=10.0, method="GET"):
+    def get(self, path, timeout=PATIENCE, method="GET"):
         """(status code, headers, body) of one request; error answers are answers, not exceptions."""
         request = urllib.request.Request(self.url + path, method=method)
         try:
@@ -105,7 +108,7 @@ class Picam:
     def status(self):
         return json.loads(self.get("/status")[2])
 
-    def wait_status(self, condition, timeout=15.0):
+    def wait_status(self, condition, timeout=PATIENCE):
         """Polls /status (the only way to see some events from outside) until `condition(status)` holds."""
         deadline = time.monotonic() + timeout
         while True:
@@ -114,6 +117,16 @@ class Picam:
                 return status
             assert time.monotonic() < deadline, f"not within {timeout} s; last status: {status}"
             time.sleep(0.05)
+
+    def newest_frame(self):
+        """Number of a frame that the camera has delivered by now, or one before the newest."""
+        counters = self.status()["counters"]
+        return counters["frames_captured"] + counters["frames_lost"]
+
+    def refused(self, reason):
+        """How many connections were refused or cut for this reason: a limit's key, `malformed` or `stopping`."""
+        line = re.search(rf'^picam_http_refused_total{{reason="{reason}"}} (\d+)', self.get("/metrics")[2].decode(), re.M)
+        return int(line[1]) if line else 0
 
     def rss_kib(self):
         """Resident memory of the process, KiB."""
@@ -144,13 +157,13 @@ class Picam:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def wait(self, timeout=5.0):
+    def wait(self, timeout=PATIENCE):
         """Exit code, once the process has ended and all of its log is read."""
         code = self.process.wait(timeout)
         self._reader.join(timeout)
         return code
 
-    def stop(self, timeout=5.0):
+    def stop(self, timeout=PATIENCE):
         """SIGTERM; the exit code must be 0. Kills what does not obey, so that nothing is left behind."""
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
