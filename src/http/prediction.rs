@@ -18,6 +18,8 @@ const LEAST_GAP: Duration = Duration::from_millis(3);
 /// Reading intervals that are remembered. One of the shortest counts, but not the shortest of many: the time of a
 /// single read may be wrong.
 const REMEMBERED_INTERVALS: usize = 5;
+/// So many frames are left out for a client at the most, to see whether older ones lie there.
+const MOST_LEFT_OUT: u32 = 12;
 /// A read that was waited for tells nothing of the client's interval, unless the next one comes this many frame
 /// intervals later.
 const LONG_INTERVALS: u32 = 4;
@@ -47,7 +49,8 @@ pub struct Read {
 impl Read {
     /// Whether the client read at once: it has waited.
     fn was_waited_for(&self, interval: Duration) -> bool {
-        !self.lay && self.seen.since(self.available) < IMMEDIATE.min(interval / 4)
+        let at_once = self.round_trip + IMMEDIATE.min(interval / 4);
+        !self.lay && self.seen.since(self.available) < at_once
     }
 
     /// When it took place, as far as can be known.
@@ -83,17 +86,25 @@ pub struct Reads {
     /// How much earlier than predicted a read may come.
     exact: Duration,
     late_in_a_row: u32,
+    /// The client's window has grown, and older frames may lie behind that: see [`Read::certain`].
+    unproven: bool,
+    /// A frame was left out before the one that is read next.
+    left_out: bool,
+    /// How many were.
+    all_left_out: u32,
 }
 
 impl Reads {
     /// The client has read a frame. `interval` is the time between two frames.
     pub fn observe(&mut self, read: Read, interval: Duration) -> Outlook {
         let predicted = self.predicted.take();
+        let left_out = std::mem::take(&mut self.left_out);
+        self.unproven = !read.certain || self.unproven && !left_out;
         let waited_for = read.was_waited_for(interval);
         let time = match predicted {
             // A client that has let frames lie before goes on so, until it is certain that it does not.
             _ if waited_for && !read.certain && self.times.len() > 1 => {
-                return self.assume(interval);
+                return self.assume(read.time(), interval);
             }
             // Perhaps it has waited since then, perhaps not.
             Some(at) if waited_for && read.time() >= at.before(self.exact) => {
@@ -101,9 +112,13 @@ impl Reads {
                 at.min(read.time())
             }
             _ if waited_for => {
-                *self = Self::default();
-                self.began_hungry = true;
-                self.times.push_back(read.time());
+                *self = Self {
+                    times: VecDeque::from([read.time()]),
+                    began_hungry: true,
+                    unproven: self.unproven,
+                    all_left_out: self.all_left_out,
+                    ..Self::default()
+                };
                 return Outlook::Hungry;
             }
             _ => read.time(),
@@ -118,12 +133,16 @@ impl Reads {
         self.predict_after(time, interval)
     }
 
-    /// Takes it that the client will read when it is expected to.
-    fn assume(&mut self, interval: Duration) -> Outlook {
+    /// Takes it that the client reads as it did before; the last time was not after `now`, or is still to come.
+    fn assume(&mut self, now: Timestamp, interval: Duration) -> Outlook {
         let Some((short, last)) = self.short_interval().zip(self.times.back().copied()) else {
             return Outlook::Unknown;
         };
-        self.predict_after(last.after(short), interval)
+        let mut time = last.after(short);
+        while !short.is_zero() && time.after(short) <= now {
+            time = time.after(short);
+        }
+        self.predict_after(time, interval)
     }
 
     /// Forgets all that is known: what was taken for a read was none.
@@ -161,6 +180,12 @@ impl Reads {
         let next = last.after(short);
         self.predicted = Some(next);
         self.exact = EXACT.max(short / EXACT_PART);
+        if self.unproven && self.all_left_out < MOST_LEFT_OUT {
+            // One frame is left out. The client reads an older one, and its window grows once more; or it waits.
+            self.left_out = true;
+            self.all_left_out += 1;
+            return Outlook::Due(next.after(short.max(interval)));
+        }
         // A frame somewhat late is younger than the one before it by a whole interval.
         Outlook::Due(match self.late_in_a_row < LATE_READS {
             true => next.after(interval / 4),

@@ -150,6 +150,8 @@ impl Client {
         while link.front().is_some_and(|segment| segment.there <= now)
             && let Some(segment) = link.pop_front()
         {
+            // A client that waits takes what comes as it comes.
+            let taken = self.waits && self.unread.is_empty();
             self.received += segment.bytes;
             acknowledge |= segment.frame.is_some() || self.most_announced < self.room(scene);
             if let Some(captured) = segment.frame {
@@ -157,7 +159,8 @@ impl Client {
             } else if !acknowledge {
                 self.delayed_ack.get_or_insert(now + DELAYED_ACK);
             }
-            let more = self.room(scene).saturating_sub(self.most_announced);
+            let room = self.room(scene) + u64::from(taken) * segment.bytes;
+            let more = room.saturating_sub(self.most_announced);
             self.most_announced += more.min(2 * segment.bytes);
         }
         if !self.waits && now >= self.tick && now >= self.busy_until {
@@ -240,6 +243,7 @@ pub(super) fn play(scene: &Scene) -> Seen {
         }
         let info = Info {
             window: u32::try_from(window).ok(),
+            unsent: u32::from(now < link_free),
             in_flight: acked < sent,
             since_ack: Duration::from_millis(now - acked_at),
             round_trip: Duration::from_millis(2 * scene.one_way),
