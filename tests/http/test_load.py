@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 from support import beside
-from support.memory import warm_up
+from support.memory import stall_kib, stalls, warm_up
 from support.swarm import Swarm
 
 # The first frames reach a client while its reader still connects the others.
@@ -33,6 +33,7 @@ def test_stalled_and_slow_clients_hurt_no_one(start_picam, photo_tables, kilobyt
     with contextlib.closing(Swarm()) as swarm:
         normal = swarm.add(picam.port, 10)
         swarm.run(2)
+        stalled = stalls(picam)
         for _ in range(2):
             alone.append(share_of_frames(picam, swarm, normal, seconds / 2))
             (slow,) = swarm.add(picam.port, limit=rate)
@@ -47,7 +48,7 @@ def test_stalled_and_slow_clients_hurt_no_one(start_picam, photo_tables, kilobyt
     assert sum(together) >= LEAST_SHARE * sum(alone)
     # Flat: once all are at work nothing is added any more, but for pictures that are just being written to someone.
     first, second = memory
-    assert max(second) - min(first[3:]) <= 4 * kilobytes + 512
+    assert max(second) - min(first[3:]) <= 4 * kilobytes + 512 + stall_kib(picam, stalled)
 
 
 def test_slow_client_sees_young_pictures(start_picam, photo_tables):
@@ -68,7 +69,7 @@ def test_two_hundred_stream_clients_for_thirty_seconds(start_picam, photo_tables
     count, seconds = 200, 30
     picam = start_picam(photo_tables(100))
     warm_up(picam, frames=24)  # all the camera's and the encoder's buffers are in use
-    before, memory = picam.rss_kib(), []
+    stalled, before, memory = stalls(picam), picam.rss_kib(), []
     with contextlib.closing(Swarm()) as swarm:
         clients = swarm.add(picam.port, count)
         processor, captured = picam.cpu_seconds(), picam.newest_frame()
@@ -87,5 +88,5 @@ def test_two_hundred_stream_clients_for_thirty_seconds(start_picam, photo_tables
         received = [len(client.sequences) for client in clients]
         assert min(received) >= 0.5 * max(received) >= 0.1 * captured
         assert picam.status()["streams"] == count
-    assert growth <= 32
+    assert growth <= 32 + stall_kib(picam, stalled) / count
     picam.wait_status(lambda status: status["streams"] == 0)
