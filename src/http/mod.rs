@@ -22,4 +22,6 @@ mod tcp;
 
 pub use context::Context;
 pub use guard::Guard;
+pub use intake::{Examined, Malformed, examine};
+pub use request::Request;
 pub use server::{Listener, start};

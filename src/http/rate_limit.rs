@@ -74,4 +74,24 @@ mod tests {
         assert_eq!(sent_in_10_s(LEAST_FPS), 1);
         assert_eq!(sent_in_10_s(1e300), 80);
     }
+
+    proptest::proptest! {
+        /// Whatever the rates: over ten seconds the client gets as many frames as it asked for, or as there are.
+        #[test]
+        fn any_rate_holds_on_average(fps in 0.2_f64..60.0, camera in 1_u64..60, phase in 0_u64..1000) {
+            let mut limit = RateLimit::new(Some(fps));
+            let between = Duration::from_micros(1_000_000 / camera);
+            let start = Timestamp::from_boot_nanoseconds((5000 + phase) * 1_000_000);
+            let arrivals = (0..10 * camera as u32).map(|number| start.after(between * number));
+            let sent = arrivals.filter(|&arrived| {
+                let fits = arrived >= limit.earliest(between);
+                if fits {
+                    limit.sent(arrived);
+                }
+                fits
+            });
+            let (sent, wanted) = (sent.count() as f64, 10.0 * fps.min(camera as f64));
+            proptest::prop_assert!((sent - wanted).abs() <= 1.0 + wanted * 0.02, "{sent}, not {wanted}");
+        }
+    }
 }

@@ -2,8 +2,10 @@
 
 /// A parsed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Request {
+pub struct Request {
+    /// As it came.
     pub method: String,
+    /// What is asked for, without its query.
     pub path: String,
     /// Without its question mark.
     pub query: String,

@@ -4,8 +4,6 @@ the steps are the same for every source."""
 import signal
 import socket
 
-import pytest
-
 from support import raw
 from support.appliance import PATIENCE, Picam
 
@@ -13,24 +11,6 @@ SMALL = {"camera": {"width": 320, "height": 180}}
 CAMERA_LOST = 5
 # The ladder's steps, or the time after which a thread counts as stuck, come before the end: 10 to 20 s on an idle machine.
 LONGEST = 2 * PATIENCE
-
-
-@pytest.fixture
-def start(tmp_path):
-    """start(tables): a picam that may end by itself; killed after the test if it has not."""
-    started = []
-
-    def start(tables=None, **env):
-        picam = Picam(tmp_path, {**SMALL, **(tables or {})}, env={"PICAM_TEST_FAULTS": "1", **env})
-        started.append(picam)
-        return picam.wait_ready()
-
-    yield start
-    for picam in started:
-        if picam.process.poll() is None:
-            picam.process.kill()
-        picam.wait()
-        picam.process.stderr.close()
 
 
 def test_a_camera_that_nothing_helps_ends_picam_with_its_own_exit_code(start):

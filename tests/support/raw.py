@@ -19,7 +19,7 @@ class Answer(NamedTuple):
     closed: str  # "fin", "reset" or "open"
 
 
-def connect(port, host="127.0.0.1", receive_buffer=None, timeout=10.0):
+def connect(port, host="127.0.0.1", receive_buffer=None, timeout=60.0):
     sock = socket.socket()
     if receive_buffer:  # before connect: the window scale is settled in the handshake
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -28,7 +28,7 @@ def connect(port, host="127.0.0.1", receive_buffer=None, timeout=10.0):
     return sock
 
 
-def read_to_end(sock, timeout=10.0):
+def read_to_end(sock, timeout=60.0):
     """(all bytes until the peer closes, "fin" | "reset" | "open" if it has not within `timeout` seconds)."""
     data, deadline = bytearray(), time.monotonic() + timeout
     while True:
@@ -65,7 +65,7 @@ def parse(data, closed="fin"):
     return Answer(*parse_head(head), body, closed)
 
 
-def exchange(port, request, timeout=10.0, host="127.0.0.1"):
+def exchange(port, request, timeout=60.0, host="127.0.0.1"):
     """Sends the bytes, reads until the server closes, returns the `Answer`."""
     with connect(port, host, timeout=timeout) as sock:
         try:
@@ -107,7 +107,7 @@ class Stream:
     The boundary that ends a part begins the next one: it comes right behind the picture, not with the next picture.
     """
 
-    def __init__(self, port, path="/stream", host="127.0.0.1", receive_buffer=None, timeout=15.0):
+    def __init__(self, port, path="/stream", host="127.0.0.1", receive_buffer=None, timeout=60.0):
         self.sock = connect(port, host, receive_buffer, timeout)
         self.sock.sendall(get(path))
         self.file = self.sock.makefile("rb", buffering=1 << 16)

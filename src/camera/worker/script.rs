@@ -36,6 +36,7 @@ pub(super) enum Act {
 }
 
 /// What a restart or an attempt to open the camera leads to.
+#[derive(Debug)]
 pub(super) enum Outcome {
     Good(Vec<Act>),
     Failed,
@@ -287,7 +288,7 @@ pub(super) struct Stage {
     pub(super) script: Arc<Script>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) pulse: Arc<Pulse>,
-    pub(super) delivered: Arc<Mutex<Vec<u64>>>,
+    pub(super) delivered: Arc<Mutex<Vec<(u64, Timestamp)>>>,
     pub(super) remote: Remote,
     pub(super) report: Arc<Report>,
     pub(super) worker: CaptureWorker<ScriptedWorld>,
@@ -314,7 +315,12 @@ impl Stage {
             cores: Cores::Auto,
             metrics: Arc::clone(&metrics),
             pulse: Arc::clone(&pulse),
-            deliver: Box::new(move |frame: Frame| list.lock().unwrap().push(frame.sequence)),
+            deliver: {
+                let script = Arc::clone(&script);
+                Box::new(move |frame: Frame| {
+                    list.lock().unwrap().push((frame.sequence, script.now()));
+                })
+            },
         };
         let world = ScriptedWorld(Arc::clone(&script));
         let worker = CaptureWorker::new(world, job, commands, Arc::clone(&report));
@@ -334,10 +340,19 @@ impl Stage {
         let camera = Box::new(camera(&self.script, acts));
         let started = self.script.now();
         let ended = self.worker.run(Some(camera));
+        let delivered = std::mem::take(&mut *self.delivered.lock().unwrap());
+        let times = delivered.iter().map(|(_, time)| *time);
+        let times: Vec<_> = [started]
+            .into_iter()
+            .chain(times)
+            .chain([self.script.now()])
+            .collect();
+        let silences = times.windows(2).map(|pair| pair[1].since(pair[0]));
         Played {
             ended,
+            longest_silence: silences.max().unwrap_or_default(),
             log: std::mem::take(&mut *self.script.log.lock().unwrap()),
-            delivered: std::mem::take(&mut *self.delivered.lock().unwrap()),
+            delivered: delivered.iter().map(|(sequence, _)| *sequence).collect(),
             took: self.script.now().since(started),
             metrics: self.metrics,
             pulse: self.pulse,
@@ -350,6 +365,8 @@ pub(super) struct Played {
     pub(super) log: Vec<String>,
     pub(super) delivered: Vec<u64>,
     pub(super) took: Duration,
+    /// Between two frames, or from the last one to the end.
+    pub(super) longest_silence: Duration,
     pub(super) metrics: Arc<Metrics>,
     pub(super) pulse: Arc<Pulse>,
 }

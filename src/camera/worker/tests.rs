@@ -3,6 +3,8 @@
 use super::script::{Act, Outcome, Stage};
 use super::*;
 use crate::pulse::{Failure, Verdict};
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use std::sync::mpsc;
 
 #[test]
@@ -243,4 +245,63 @@ fn a_rate_that_goes_up_restarts_no_healthy_sensor() {
         played.pulse.verdict(played.pulse.last_frame().unwrap()),
         Verdict::Live
     );
+}
+
+/// A camera that does something for a while, and then nothing good any more.
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let some = prop_oneof![
+        (1..80_u32).prop_map(Act::Frames),
+        (1..4_u64).prop_map(Act::Lose),
+        (1..5_u32).prop_map(Act::Cancelled),
+        (1..1800_u64).prop_map(|milliseconds| Act::Pause(Duration::from_millis(milliseconds))),
+        Just(Act::Future),
+    ];
+    let end = prop_oneof![
+        Just(Act::Silence),
+        Just(Act::FrozenTime),
+        Just(Act::FrozenNumber),
+        Just(Act::Fail),
+        Just(Act::Frames(1)), // behind it the script is at its end, and the worker is stopped
+    ];
+    (prop::collection::vec(some, 0..6), end).prop_map(|(mut acts, end)| {
+        acts.push(end);
+        acts
+    })
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        4 => acts().prop_map(Outcome::Good),
+        1 => Just(()).prop_map(|()| Outcome::Failed),
+        1 => Just(()).prop_map(|()| Outcome::Absent),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        rng_seed: RngSeed::Fixed(708),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// Whatever the camera does: between two frames, and from the last one to the end, no more time passes than the
+    /// whole ladder takes; frame numbers only increase; picam ends because it was told to, or because nothing helped.
+    #[test]
+    fn any_camera_ends_in_frames_or_an_exit(
+        first in acts(),
+        restarts in prop::collection::vec(outcome(), 0..12),
+        opens in prop::collection::vec(outcome(), 0..30),
+    ) {
+        let absent = opens.iter().filter(|outcome| matches!(outcome, Outcome::Absent)).count() as u32;
+        let played = Stage::new(restarts, opens).run(first);
+        // Restart, three reopenings, a pause before each; a camera that is absent is waited for and starts anew.
+        let ladder = Duration::from_secs(25) * (1 + absent) + SEARCH_PAUSE * absent;
+        prop_assert!(played.longest_silence <= ladder, "{:?}: {:?}", played.longest_silence, played.log);
+        prop_assert!(played.delivered.windows(2).all(|pair| pair[0] < pair[1]), "{:?}", played.delivered);
+        let (restarted, reopened) = played.recoveries();
+        if let Ended::GaveUp(_) = played.ended {
+            prop_assert!(reopened >= 3 || restarted + reopened > 3, "gave up early: {:?}", played.log);
+        }
+    }
 }

@@ -1,0 +1,63 @@
+"""An encoder that fails on every frame, hangs or panics: /healthz says so, and a new process follows."""
+
+from support import raw
+from support.appliance import PATIENCE
+
+FAILED, ENCODER_LOST = 1, 6
+
+
+def break_encoder(picam, fault):
+    """Lets the encoder fail while a stream client wants frames; the client, which must be held."""
+    stream = raw.Stream(picam.port, timeout=PATIENCE)
+    stream.take(2)
+    assert picam.get(f"/debug/encoder/{fault}")[0] == 200
+    return stream
+
+
+def wait_sick(picam, line):
+    """Polls /healthz until it answers 503 with `line` in it."""
+    while True:
+        status, _, body = picam.get("/healthz")
+        if status == 503:
+            assert line in body and body.count(b"\n") == 1
+            return
+
+
+def test_an_encoder_that_fails_on_every_frame_is_seen_and_replaced(start):
+    picam = start()
+    with break_encoder(picam, "fail"):
+        wait_sick(picam, b"the encoder fails on every frame")
+        assert picam.status()["signal"] == "not encoded" and picam.status()["counters"]["frames_refused"] > 0
+        assert picam.wait() == ENCODER_LOST
+    log = picam.log()
+    assert picam.lines[-1] == "picam: the encoder is lost: the encoder failed on every frame for 10s"
+    assert 0 < log.count("not encoded: ") < 20, "one line a second, not one a frame"
+
+
+def test_an_encoder_that_hangs_is_seen_and_replaced(start):
+    picam = start()
+    with break_encoder(picam, "hang"):
+        wait_sick(picam, b"the encoder hangs")
+        assert picam.wait() == ENCODER_LOST
+    assert picam.lines[-1] == "picam: the encoder is lost: the encoder hangs in a frame for over 10s"
+
+
+def test_an_encoder_that_panics_ends_picam_at_once(start):
+    """Without running libcamera's destructors beside a capture thread: no orderly stop is in the log."""
+    picam = start()
+    with break_encoder(picam, "panic"):
+        assert picam.wait() == FAILED
+    assert "as asked by a test" in picam.log() and "stopp" not in picam.log()
+
+
+def test_nothing_is_fed_to_the_watchdog_while_the_encoder_shows_nothing(start, tmp_path):
+    device = tmp_path / "watchdog"
+    device.touch()
+    picam = start({"watchdog": {"device": str(device)}})
+    picam.wait_log(r"watchdog .*: armed")
+    with break_encoder(picam, "hang"):
+        wait_sick(picam, b"the encoder hangs")
+        fed = device.stat().st_size
+        assert picam.wait() == ENCODER_LOST
+    # One reading of the pulse may have been under way.
+    assert device.stat().st_size <= fed + 1 and set(device.read_bytes()) == {0}, "it resets the machine"

@@ -1,0 +1,72 @@
+"""What /set asked for is in force again after every end of the process, where state.directory is set."""
+
+import signal
+
+import pytest
+
+from support.appliance import PATIENCE
+
+CAMERA_LOST = 5
+
+
+def requested(picam):
+    return picam.status()["controls"]["requested"]
+
+
+@pytest.fixture
+def tables(tmp_path):
+    return {"state": {"directory": str(tmp_path / "state")}}
+
+
+def test_set_is_kept_through_an_orderly_restart(start, tables):
+    first = start(tables)
+    assert first.get("/set?LensPosition=2.5&ExposureTime=20000")[0] == 200
+    before = requested(first)
+    first.signal(signal.SIGTERM)
+    assert first.wait() == 0
+    assert requested(start(tables)) == before
+
+
+def test_set_is_kept_when_picam_gives_its_camera_up(start, tables, tmp_path):
+    first = start(tables)
+    assert first.get("/set?LensPosition=4")[0] == 200
+    before = requested(first)
+    first.get("/debug/hang")
+    assert first.wait(2 * PATIENCE) == CAMERA_LOST
+    assert requested(start(tables)) == before
+
+
+def test_a_power_cut_leaves_a_whole_file(start, tables, tmp_path):
+    """SIGKILL at any moment: the file is the one before or the one after."""
+    saved = tmp_path / "state" / "controls.toml"
+    seen = set()
+    for round in range(5):
+        picam = start(tables)
+        if round:
+            seen.add(requested(picam)["LensPosition"])
+        for lens in range(1, 40):
+            assert picam.get(f"/set?LensPosition={lens}")[0] == 200
+        picam.process.kill()
+        picam.wait()
+        assert saved.exists()
+    assert seen and all(1 <= lens < 40 for lens in seen)
+
+
+def test_controls_changed_in_the_file_win_on_reload(start, tables):
+    picam = start(tables)
+    picam.get("/set?LensPosition=4")
+    since = len(picam.lines)
+    picam.write_config({**tables, "controls": {"LensPosition": 1.0}})
+    picam.signal(signal.SIGHUP)
+    picam.wait_log("reloaded", since=since)
+    picam.signal(signal.SIGTERM)
+    assert picam.wait() == 0
+    assert requested(start({**tables, "controls": {"LensPosition": 1.0}}))["LensPosition"] == 1.0
+
+
+def test_a_spoiled_file_is_named_and_left_out(start, tables, tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "controls.toml").write_text("[controls]\nLensPosition = -1\n")
+    picam = start(tables)
+    picam.wait_log(r"saved controls left out: .*controls\.toml:2: .*LensPosition = -1: expected a number")
+    assert requested(picam)["AfMode"] == "continuous"
