@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Lets one line a second pass, and counts the others.
-pub struct LogLimit(Mutex<State>);
+pub struct LogLimit(Mutex<Passed>);
 
 #[derive(Default)]
-struct State {
+struct Passed {
     passed: Option<Instant>,
     held_back: u64,
 }
@@ -24,7 +24,7 @@ impl Default for LogLimit {
 impl LogLimit {
     /// Lets the first line pass.
     pub fn new() -> Self {
-        Self(Mutex::new(State::default()))
+        Self(Mutex::new(Passed::default()))
     }
 
     /// Whether a line may be logged now; if so, what to append to it: how many were held back before.

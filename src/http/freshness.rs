@@ -47,7 +47,7 @@ pub enum Next {
 
 /// What a frame takes from the camera to the client's socket.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct Timing {
     /// Time between two frames.
     pub interval: Duration,
     /// Time to encode one.
@@ -131,8 +131,8 @@ impl Freshness {
     }
 
     /// What to do now, by what is known of the connection.
-    pub fn next(&mut self, now: Timestamp, info: &Info, pace: Pace) -> Next {
-        let check = now.after(CHECK_INTERVAL.min(pace.interval / 8));
+    pub fn next(&mut self, now: Timestamp, info: &Info, timing: Timing) -> Next {
+        let check = now.after(CHECK_INTERVAL.min(timing.interval / 8));
         let sent = match &mut self.state {
             State::Read(from) if now < *from => return Next::Wait(*from),
             State::Read(from) => return Next::Send(*from),
@@ -156,7 +156,7 @@ impl Freshness {
             // Nothing to infer from: what is acknowledged counts as read.
             return match info.in_flight {
                 true => Next::Wait(check),
-                false => self.hungry(now, pace),
+                false => self.hungry(now, timing),
             };
         };
         if info.in_flight {
@@ -170,24 +170,30 @@ impl Freshness {
         }
         if self.largest_window - window <= sent.tolerance {
             let read = sent.read(transmitted, acknowledged, info);
-            return self.read(now, read, pace);
+            return self.read(now, read, timing);
         }
         sent.unread = sent.unread.max(acknowledged);
         if sent.is_over(now, self.largest_window) {
             self.largest_window = window;
             self.reads.forget(); // this was no read
-            return self.send_from(now.before(pace.interval / 4), now);
+            return self.send_from(now.before(timing.interval / 4), now);
         }
         if !self.probes {
             // A browser reads at once, and its system does not announce that: what was acknowledged a while ago counts.
-            let patience = transmitted.after(pace.interval / 2);
+            let patience = transmitted.after(timing.interval / 2);
             return match now < patience {
                 true => Next::Wait(check.min(patience)),
-                false => self.hungry(now, pace),
+                false => self.hungry(now, timing),
             };
         }
         let predicted = self.reads.predicted();
-        let due = sent.probe_due(transmitted, now, predicted, pace.interval, self.frames_sent);
+        let due = sent.probe_due(
+            transmitted,
+            now,
+            predicted,
+            timing.interval,
+            self.frames_sent,
+        );
         if now < due {
             return Next::Wait(due.max(check));
         }
@@ -195,25 +201,27 @@ impl Freshness {
         Next::Probe
     }
 
-    fn read(&mut self, now: Timestamp, read: Read, pace: Pace) -> Next {
+    fn read(&mut self, now: Timestamp, read: Read, timing: Timing) -> Next {
         let was_predicted = self.reads.predicted().is_some();
-        let outlook = self.reads.observe(read, pace.interval);
+        let outlook = self.reads.observe(read, timing.interval);
         match outlook {
-            Outlook::Hungry if was_predicted => self.send_from(now.before(pace.interval / 4), now),
-            Outlook::Hungry => self.hungry(now, pace),
-            Outlook::Unknown => self.send_from(now.before(pace.interval / 4), now),
+            Outlook::Hungry if was_predicted => {
+                self.send_from(now.before(timing.interval / 4), now)
+            }
+            Outlook::Hungry => self.hungry(now, timing),
+            Outlook::Unknown => self.send_from(now.before(timing.interval / 4), now),
             Outlook::Due(due) => {
                 // The last frame that is there in time arrives at most one interval before this.
-                let arrives = due.before(pace.encoding + self.transfer);
-                let from = arrives.before(pace.interval);
-                self.send_from(from.max(now.before(pace.interval / 4)), now)
+                let arrives = due.before(timing.encoding + self.transfer);
+                let from = arrives.before(timing.interval);
+                self.send_from(from.max(now.before(timing.interval / 4)), now)
             }
         }
     }
 
     /// The client waits: it gets also a frame that came while it was sent the one before.
-    fn hungry(&mut self, now: Timestamp, pace: Pace) -> Next {
-        self.send_from(now.before(2 * pace.interval), now)
+    fn hungry(&mut self, now: Timestamp, timing: Timing) -> Next {
+        self.send_from(now.before(2 * timing.interval), now)
     }
 
     fn send_from(&mut self, from: Timestamp, now: Timestamp) -> Next {

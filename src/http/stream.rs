@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::client::Client;
-use super::freshness::{Freshness, Next, Pace};
+use super::freshness::{Freshness, Next, Timing};
 use super::multipart::{CONTENT_TYPE, Multipart, PROBE};
 use super::rate_limit::{LEAST_FPS, RateLimit};
 use super::reply::{Reply, Status, allow};
@@ -105,14 +105,14 @@ impl<'a> Stream<'a> {
     fn run(mut self) -> io::Result<()> {
         while !self.context.is_stopping() {
             let now = Timestamp::now();
-            let pace = Pace {
+            let timing = Timing {
                 interval: self.context.pulse.interval(),
                 encoding: self.context.hub.encode_time(),
             };
             let info = self.client.info()?;
             let newest = self.context.hub.newest();
             let seen = newest.as_ref().map(|jpeg| jpeg.number);
-            let until = match self.freshness.next(now, &info, pace) {
+            let until = match self.freshness.next(now, &info, timing) {
                 Next::Probe => {
                     self.probe()?;
                     continue;
@@ -122,8 +122,9 @@ impl<'a> Stream<'a> {
                     Some(at)
                 }
                 Next::Send(from) => {
-                    let from = from.max(self.rate_limit.earliest(pace.interval));
-                    if let Some(jpeg) = newest.filter(|jpeg| self.fits(jpeg, from, pace.interval)) {
+                    let from = from.max(self.rate_limit.earliest(timing.interval));
+                    if let Some(jpeg) = newest.filter(|jpeg| self.fits(jpeg, from, timing.interval))
+                    {
                         let began = Timestamp::now();
                         let bytes = self.send(&jpeg)?;
                         let now = Timestamp::now();

@@ -1,4 +1,4 @@
-//! turbojpeg straight from the camera's planes: no detour over RGB, no allocation in the steady state.
+//! turbojpeg straight from the camera's planes: no detour over RGB, and one buffer that is used again and again.
 
 use crate::camera::Frame;
 use turbojpeg::{Compressor, OutputBuf, Subsamp, YuvPlanesImage};

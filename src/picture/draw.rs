@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Bits in a stamp: frame number (32), capture time in Unix milliseconds (48), CRC-16 (16).
 pub const STAMP_BITS: usize = 96;
 const STAMP_COLUMNS: usize = STAMP_BITS / 2;
-/// Picture widths per block: 48 blocks, a quiet border, and room to spare.
+/// Blocks that fit side by side into a picture: 48, a quiet border, and room to spare.
 const BLOCKS_PER_WIDTH: usize = 72;
 /// Smaller blocks do not survive a JPEG of low quality.
 const MINIMUM_BLOCK: usize = 4;

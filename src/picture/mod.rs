@@ -171,7 +171,7 @@ mod tests {
         struct Padded([Vec<u8>; 3]);
         impl Planes for Padded {
             fn planes(&self) -> [Plane<'_>; 3] {
-                [6, 5, 5].map(|stride| stride).map(|stride| Plane {
+                [6, 5, 5].map(|stride| Plane {
                     data: &self.0[if stride == 6 { 0 } else { 1 }],
                     stride,
                 })

@@ -65,7 +65,7 @@ def test_a_faster_sensor_gives_every_nth_frame(start_virtual):
 def test_controls_that_the_camera_lacks_are_refused(start_virtual):
     picam = start_virtual()
     status, _, body = picam.get("/set?LensPosition=1")
-    assert (status, body.decode().strip()) == (400, "this camera has no LensPosition: accepted is none")
+    assert (status, body.decode().strip()) == (400, "this camera has no LensPosition: expected none")
     assert "LensPosition" not in picam.status()["controls"]["requested"]
 
 

@@ -95,6 +95,8 @@ pub(super) fn mode(width: u32, height: u32, rate: f64) -> Mode {
 pub(super) struct Divider {
     every: u64,
     due: u64,
+    /// The newest of the sensor's numbers, counted on where they begin again at 0 after 2³².
+    newest: Option<u64>,
 }
 
 impl Divider {
@@ -102,7 +104,11 @@ impl Divider {
     pub(super) fn new(rate: f64, sensor_rate: f64) -> Self {
         // A hair more, for 30.0 / 10.0 must be 3 whatever floating point says.
         let every = (sensor_rate / rate + 1e-6).floor().max(1.0) as u64;
-        Self { every, due: 0 }
+        Self {
+            every,
+            due: 0,
+            newest: None,
+        }
     }
 
     /// How many of the sensor's frames there are for each of the stream's.
@@ -112,7 +118,11 @@ impl Divider {
 
     /// The number in the stream of the sensor's frame `sequence`; `None` if it is left out. When the one that is
     /// due was lost, the next one stands in.
-    pub(super) fn pick(&mut self, sequence: u64) -> Option<u64> {
+    pub(super) fn pick(&mut self, sequence: u32) -> Option<u64> {
+        let newest = self.newest.unwrap_or(sequence.into());
+        let ahead = sequence.wrapping_sub(newest as u32).cast_signed();
+        let sequence = newest.saturating_add_signed(ahead.into());
+        self.newest = Some(newest.max(sequence));
         if sequence < self.due {
             return None;
         }
@@ -186,5 +196,13 @@ mod tests {
             .flatten()
             .collect();
         assert_eq!(picked, [0, 1, 2, 3, 5]);
+    }
+
+    #[test]
+    fn numbers_that_begin_again_are_counted_on() {
+        let mut divider = Divider::new(8.0, 0.0);
+        let picked = [u32::MAX - 1, u32::MAX, 0, 1, 3].map(|sequence| divider.pick(sequence));
+        let first = u64::from(u32::MAX) - 1;
+        assert_eq!(picked, [0, 1, 2, 3, 5].map(|ahead| Some(first + ahead)));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Everything of libcamera lives on the capture thread. Completed requests and pictures that nobody looks at any
 //! more come back over one channel; requests are queued from that thread only, for queueing inside the completion
-//! callback locks itself out. A picture goes to the encoder in the very buffer that the camera wrote.
+//! callback deadlocks. A picture goes to the encoder in the very buffer that the camera wrote.
 
 mod buffers;
 mod choice;
@@ -16,7 +16,7 @@ mod version;
 pub use version::versions;
 
 use super::{Camera, CameraError, Frame, Readings};
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, interval};
 use crate::config::CameraConfig;
 use crate::controls::{Ranges, Set};
 use buffers::{Buffers, failed, filled};
@@ -74,7 +74,7 @@ impl From<usize> for Event {
     }
 }
 
-/// The order of the fields is that of their ends.
+/// Fields drop in this order: requests, camera, manager.
 pub(super) struct Libcamera {
     /// Completed requests whose pictures are looked at, by cookie.
     lent: Vec<Option<Request>>,
@@ -124,7 +124,7 @@ impl Libcamera {
             // Taken out of a list that has it: it can only have gone in between.
             let camera = cameras.get(chosen).ok_or_else(|| CameraError::Absent {
                 wanted: id.clone(),
-                found: "it no more".into(),
+                found: "that it disappeared".into(),
             })?;
             camera.acquire().map_err(failed("acquiring the camera"))?
         };
@@ -159,7 +159,7 @@ impl Libcamera {
             let _ = completed.send(Event::Completed(request)); // else the camera is being closed
         });
         let controls = Controls::new(camera.controls());
-        let interval = Duration::from_secs_f64(1.0 / sensor_rate);
+        let interval = interval(sensor_rate);
         let pace = Pace::new(interval, controls.has_frame_durations(), Instant::now());
         let mut opened = Self {
             lent: slots.iter().map(|_| None).collect(),
@@ -201,7 +201,7 @@ impl Libcamera {
 
     /// The time for each of the sensor's frames, as asked for.
     fn interval(&self) -> Duration {
-        Duration::from_secs_f64(1.0 / (self.rate * self.divider.every() as f64))
+        interval(self.rate * self.divider.every() as f64)
     }
 
     /// The same as the camera can do it, µs.
@@ -243,7 +243,7 @@ impl Libcamera {
             return None;
         }
         if self.pace.frame(Instant::now()) {
-            info!("camera: it takes no notice of the frame duration; picam asks for each frame");
+            info!("camera: ignores FrameDurationLimits, paced in software");
         }
         let index = request.cookie() as usize;
         let picked = filled(&request, &self.stream)

@@ -2,6 +2,7 @@
 //! was built for; picam brings them along beside its executable, tells libcamera so, and says what is missing
 //! before libcamera meets it.
 
+use super::choice::is_imx708;
 use crate::camera::CameraError;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -89,7 +90,7 @@ impl Machine {
         let mut models: Vec<_> = devices
             .filter_map(|device| std::fs::read_to_string(device.ok()?.path().join("name")).ok())
             .filter_map(|name| Some(name.split_whitespace().next()?.to_owned()))
-            .filter(|model| model == "imx708" || model.starts_with("imx708_"))
+            .filter(|model| is_imx708(model))
             .collect();
         models.sort();
         models.dedup();

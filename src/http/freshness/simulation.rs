@@ -208,7 +208,7 @@ impl Client {
 pub(super) fn play(scene: &Scene) -> Seen {
     let mut seen = Seen::default();
     let mut freshness = Freshness::new(at(0), true);
-    let pace = Pace {
+    let timing = Timing {
         interval: Duration::from_millis(scene.camera_interval),
         encoding: Duration::from_millis(scene.encoding),
     };
@@ -249,7 +249,7 @@ pub(super) fn play(scene: &Scene) -> Seen {
             round_trip: Duration::from_millis(2 * scene.one_way),
             ..Info::default()
         };
-        match freshness.next(at(now), &info, pace) {
+        match freshness.next(at(now), &info, timing) {
             Next::Probe => {
                 seen.probes += 1;
                 sent += PROBE_BYTES;

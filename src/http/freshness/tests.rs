@@ -5,7 +5,7 @@ use super::*;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-const PACE: Pace = Pace {
+const TIMING: Timing = Timing {
     interval: Duration::from_millis(125),
     encoding: Duration::from_millis(12),
 };
@@ -118,21 +118,21 @@ proptest! {
 #[test]
 fn nothing_is_probed_where_nothing_lies_unread() {
     let mut freshness = Freshness::new(at(0), true);
-    assert_eq!(freshness.next(at(0), &unread(0), PACE), Next::Send(at(0)));
+    assert_eq!(freshness.next(at(0), &unread(0), TIMING), Next::Send(at(0)));
     freshness.sent(at(0), at(1), FRAME, &unread(0));
-    let next = freshness.next(at(2), &unread(0), PACE);
+    let next = freshness.next(at(2), &unread(0), TIMING);
     assert!(matches!(next, Next::Send(_)));
 }
 
 #[test]
 fn without_probes_what_was_received_counts_as_read_somewhat_later() {
     let mut freshness = Freshness::new(at(0), false);
-    freshness.next(at(0), &unread(0), PACE);
+    freshness.next(at(0), &unread(0), TIMING);
     freshness.sent(at(0), at(1), FRAME, &unread(0));
     let sent = sends_at(&mut freshness, &unread(FRAME as u32), 1000);
     assert!(sent.is_some_and(|now| (62..80).contains(&now)), "{sent:?}");
     freshness.sent(at(1000), at(1001), FRAME, &unread(0));
-    let next = freshness.next(at(1002), &unread(0), PACE);
+    let next = freshness.next(at(1002), &unread(0), TIMING);
     assert!(matches!(next, Next::Send(_)), "its window is open");
 }
 
@@ -145,23 +145,23 @@ fn an_old_kernel_falls_back_to_what_is_acknowledged() {
         in_flight: true,
         ..blind
     };
-    let next = freshness.next(at(2), &busy, PACE);
+    let next = freshness.next(at(2), &busy, TIMING);
     assert!(matches!(next, Next::Wait(_)));
-    let next = freshness.next(at(3), &blind, PACE);
+    let next = freshness.next(at(3), &blind, TIMING);
     assert!(matches!(next, Next::Send(_)));
 }
 
 /// The first moment at which a frame is sent, if the connection looks like `info` from 2 ms on.
 fn sends_at(freshness: &mut Freshness, info: &Info, until: u64) -> Option<u64> {
-    (2..until).find(|&now| matches!(freshness.next(at(now), info, PACE), Next::Send(_)))
+    (2..until).find(|&now| matches!(freshness.next(at(now), info, TIMING), Next::Send(_)))
 }
 
 #[test]
 fn a_window_that_became_smaller_is_learnt() {
     let mut freshness = Freshness::new(at(0), true);
-    freshness.next(at(0), &unread(0), PACE);
+    freshness.next(at(0), &unread(0), TIMING);
     freshness.sent(at(0), at(1), FRAME, &unread(0));
-    freshness.next(at(1), &unread(FRAME as u32), PACE);
+    freshness.next(at(1), &unread(FRAME as u32), TIMING);
     // All is read, but the client's system has a smaller buffer now.
     let smaller = unread(FRAME as u32 / 4);
     let sent = sends_at(&mut freshness, &smaller, 20_000);
@@ -170,14 +170,14 @@ fn a_window_that_became_smaller_is_learnt() {
         "{sent:?}"
     );
     freshness.sent(at(20_001), at(20_001), FRAME, &smaller);
-    let next = freshness.next(at(20_002), &smaller, PACE);
+    let next = freshness.next(at(20_002), &smaller, TIMING);
     assert!(matches!(next, Next::Send(_)));
 }
 
 #[test]
 fn a_client_that_reads_nothing_is_sent_nothing_for_ten_minutes() {
     let mut freshness = Freshness::new(at(0), true);
-    freshness.next(at(0), &unread(0), PACE);
+    freshness.next(at(0), &unread(0), TIMING);
     freshness.sent(at(0), at(1), FRAME, &unread(0));
     let sent = sends_at(&mut freshness, &unread(FRAME as u32), 700_000);
     assert!(sent.is_some_and(|now| now > 600_000), "{sent:?}");

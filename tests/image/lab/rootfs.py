@@ -45,7 +45,7 @@ def picam_files(distribution):
                     files[match[1]] = tar.extractfile(member).read()
     executable = files.get("bin/picam", b"")
     if executable[18:20] != struct.pack("<H", ELF_AARCH64) or b"/lib/ld-linux-aarch64" in executable[:4096]:
-        raise ToolError(f"{path}: accepted is a static aarch64 picam, in a tarball as bin/picam")
+        raise ToolError(f"{path}: expected a static aarch64 picam, in a tarball as bin/picam")
     return files
 
 
