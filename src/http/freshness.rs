@@ -130,6 +130,11 @@ impl Freshness {
         });
     }
 
+    /// The camera has stalled, or delivers again: what was seen of the client's reading was the camera's beat.
+    pub fn forget(&mut self) {
+        self.reads.forget();
+    }
+
     /// What to do now, by what is known of the connection.
     pub fn next(&mut self, now: Timestamp, info: &Info, timing: Timing) -> Next {
         let check = now.after(CHECK_INTERVAL.min(timing.interval / 8));
@@ -254,7 +259,6 @@ impl Sent {
             seen: acknowledged,
             round_trip: info.round_trip,
             certain: !self.grown,
-            lay: self.unread > self.began,
         }
     }
 

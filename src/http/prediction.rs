@@ -42,15 +42,13 @@ pub struct Read {
     pub round_trip: Duration,
     /// Whether it was a read at all: a window that grows for the first time may hide what lies unread.
     pub certain: bool,
-    /// Whether the frame was seen to lie unread, however shortly.
-    pub lay: bool,
 }
 
 impl Read {
     /// Whether the client read at once: it has waited.
     fn was_waited_for(&self, interval: Duration) -> bool {
         let at_once = self.round_trip + IMMEDIATE.min(interval / 4);
-        !self.lay && self.seen.since(self.available) < at_once
+        self.seen.since(self.available) < at_once
     }
 
     /// When it took place, as far as can be known.
