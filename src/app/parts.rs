@@ -1,0 +1,240 @@
+//! The parts that picam is made of: how they are started, in order, and ended, in reverse.
+
+use super::{Error, Happening, system};
+use crate::camera::{self, Capture};
+use crate::clock::{Timestamp, interval};
+use crate::config::{Config, Saved};
+use crate::exit::Exit;
+use crate::feed::Feed;
+use crate::http::{self, Context, Guard, Listener};
+use crate::hub::Hub;
+use crate::jpeg::{self, Encoding};
+use crate::log_limit::LogLimit;
+use crate::metrics::Metrics;
+use crate::pulse::Pulse;
+use crate::system::affinity::{self, Role};
+use crate::system::descriptors::within_descriptors;
+use crate::system::instance::Instance;
+use crate::system::notify::Notify;
+use crate::system::watchdog::{Device, Watchdog, Watching};
+use log::{info, warn};
+use std::cell::Cell;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock, mpsc};
+use std::time::{Duration, Instant};
+
+/// Streams and started responses get this long to end when picam stops.
+const DRAIN_TIME: Duration = Duration::from_millis(600);
+/// The capture and encode threads get this long then; a camera that hangs does not keep the process.
+const STOP_TIME: Duration = Duration::from_millis(300);
+/// The environment variable that switches /debug/… on, for tests.
+const FAULTS_VARIABLE: &str = "PICAM_TEST_FAULTS";
+
+/// How the parts are to end, and how they did.
+pub(super) struct Ending {
+    /// The machine's watchdog is disarmed: nobody needs to bring picam back.
+    clean: bool,
+    /// A part did not end.
+    hung: Cell<bool>,
+}
+
+type End = Box<dyn FnOnce(&Ending)>;
+
+/// What ends each part that was started, in the order of their starts.
+pub(super) struct Parts(Vec<End>);
+
+impl Parts {
+    /// Nothing was started yet.
+    pub(super) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Remembers how to end a part that was just started.
+    fn add(&mut self, end: impl FnOnce(&Ending) + 'static) {
+        self.0.push(Box::new(end));
+    }
+
+    /// Ends all parts in reverse, in about a second even if one hangs; returns whether none did.
+    pub(super) fn stop(self, clean: bool) -> bool {
+        info!("stopping");
+        let ending = Ending {
+            clean,
+            hung: Cell::new(false),
+        };
+        for end in self.0.into_iter().rev() {
+            end(&ending);
+        }
+        match ending.hung.get() {
+            false => info!("stopped"),
+            true => warn!("stopped, though the camera or the encoder hangs"),
+        }
+        !ending.hung.get()
+    }
+}
+
+/// Starts everything, and remembers in `parts` how to end it.
+pub(super) fn start(
+    config: Config,
+    sender: &mpsc::Sender<Happening>,
+    parts: &mut Parts,
+) -> Result<Arc<Context>, Error> {
+    let instance = Instance::claim(config.server.listen)?;
+    let address = instance.address;
+    parts.add(move |_| drop(instance));
+    let limits = within_descriptors(config.limits.clone());
+    let metrics = Arc::new(Metrics::new());
+    let hub = Arc::new(Hub::new());
+    let feed = Arc::new(Feed::new());
+    let interval = interval(config.camera.rate);
+    let pulse = Arc::new(Pulse::new(Timestamp::now(), interval));
+    let guard = Arc::new(Guard::new(limits, Arc::clone(&metrics)));
+
+    let notify = Notify::from_environment().map_err(system("NOTIFY_SOCKET"))?;
+    let notify = notify.map(Arc::new);
+    // Before the camera: opening it may hang, too.
+    let watching = start_watchdog(&config, &pulse, notify.clone(), sender.clone())?;
+    parts.add(move |ending| watching.stop(ending.clean));
+
+    let folder = &config.state.directory;
+    let kept = !folder.as_os_str().is_empty();
+    let requested = match kept.then(|| Saved::load(folder)).flatten() {
+        Some(saved) => saved,
+        None => config.controls,
+    };
+    let capture = camera::Job {
+        config: config.camera.clone(),
+        requested,
+        cores: config.cpu.capture.clone(),
+        metrics: Arc::clone(&metrics),
+        pulse: Arc::clone(&pulse),
+        deliver: {
+            let feed = Arc::clone(&feed);
+            Box::new(move |frame| feed.put(frame))
+        },
+    };
+    let (capture, remote) = Capture::start(capture, lost(sender, Exit::CameraLost))?;
+    let remote = Arc::new(remote);
+    let stop_capture = Arc::clone(&remote);
+    parts.add(move |ending| {
+        stop_capture.stop();
+        join_in_time(ending, || capture.join());
+    });
+
+    let encoder = Arc::new(jpeg::Settings::new(config.jpeg.quality));
+    let encoding = Encoding::start(jpeg::Job {
+        feed: Arc::clone(&feed),
+        hub: Arc::clone(&hub),
+        pulse: Arc::clone(&pulse),
+        metrics: Arc::clone(&metrics),
+        settings: Arc::clone(&encoder),
+        size: (config.camera.width as usize, config.camera.height as usize),
+        cores: config.cpu.encode.clone(),
+    });
+    let encoding = encoding.map_err(system("cannot start the encoder"))?;
+    let (stop_encoding, stop_capture) = (Arc::clone(&feed), Arc::clone(&remote));
+    parts.add(move |ending| {
+        stop_encoding.stop();
+        stop_capture.stop(); // both at the same time
+        join_in_time(ending, || encoding.join());
+    });
+
+    let saved = kept.then(|| Saved::start(folder.clone())).transpose();
+    let saved = saved.map_err(system("cannot start the state thread"))?;
+    let context = Arc::new(Context {
+        hub,
+        feed,
+        pulse,
+        remote,
+        saved,
+        encoder,
+        guard,
+        metrics,
+        streams: AtomicUsize::new(0),
+        started: Instant::now(),
+        stopping: AtomicBool::new(false),
+        faults: std::env::var_os(FAULTS_VARIABLE).is_some_and(|value| value == "1"),
+        malformed: LogLimit::new(),
+        config: RwLock::new(Arc::new(config)),
+    });
+    let guard = &context.guard;
+    guard.start().map_err(system("cannot start the guard"))?;
+    let guard = Arc::clone(guard);
+    parts.add(move |_| guard.end());
+    let listener = start_http(&context, address).map_err(system("cannot start the HTTP server"))?;
+    let serving = Arc::clone(&context);
+    parts.add(move |_| {
+        listener.stop();
+        serving.stopping.store(true, Ordering::SeqCst);
+        serving.hub.wake_all();
+        serving.guard.drain(DRAIN_TIME);
+        if let Some(saved) = &serving.saved {
+            saved.finish();
+        }
+    });
+    info!(
+        "picam {}: listening on http://{address}/",
+        env!("CARGO_PKG_VERSION"),
+    );
+    if let Some(notify) = notify {
+        notify.ready();
+        parts.add(move |_| notify.stopping());
+    }
+    Ok(context)
+}
+
+fn start_watchdog(
+    config: &Config,
+    pulse: &Arc<Pulse>,
+    notify: Option<Arc<Notify>>,
+    sender: mpsc::Sender<Happening>,
+) -> Result<Watching, Error> {
+    let path = &config.watchdog.device;
+    let frame_time = Duration::from_secs_f64(config.watchdog.frame_seconds);
+    let device = match path.as_os_str().is_empty() {
+        true => None,
+        false => Some(Device::new(path.clone(), frame_time).map_err(system("watchdog.device"))?),
+    };
+    Watchdog::new(Arc::clone(pulse), notify, device)
+        .start(move |failure| lost(&sender, failure.exit())(failure.to_string()))
+        .map_err(system("cannot start the watchdog"))
+}
+
+/// What a part calls with the reason when only a new process can help.
+fn lost(sender: &mpsc::Sender<Happening>, exit: Exit) -> impl FnOnce(String) + Send + 'static {
+    let sender = sender.clone();
+    move |reason| {
+        let what = match exit {
+            Exit::EncoderLost => "the encoder is lost",
+            _ => "the camera is lost",
+        };
+        let reason = format!("{what}: {reason}");
+        let _ = sender.send(Happening::Lost { exit, reason }); // if nobody listens any more, picam is ending
+    }
+}
+
+/// Waits for a part, but not for one that hangs.
+fn join_in_time(ending: &Ending, join: impl FnOnce() + Send + 'static) {
+    let (ended, has_ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        join();
+        ended.send(()).ok();
+    });
+    if has_ended.recv_timeout(STOP_TIME).is_err() {
+        ending.hung.set(true);
+    }
+}
+
+/// The scheduler's threads have no affinity of their own: they inherit that of the thread that starts them.
+fn start_http(context: &Arc<Context>, address: std::net::SocketAddr) -> io::Result<Listener> {
+    let context = Arc::clone(context);
+    let starter = std::thread::Builder::new()
+        .name("http".into())
+        .spawn(move || {
+            affinity::pin_this_thread(Role::Http, &context.config().cpu.http);
+            http::start(context, address)
+        })?;
+    starter
+        .join()
+        .unwrap_or_else(|_| Err(io::Error::other("its thread panicked")))
+}
