@@ -102,7 +102,10 @@ pub fn run(layers: &Layers, config: Config, reload: io::Result<Reload>) -> Resul
     let context = match start(config, &sender, &mut parts) {
         Ok(context) => context,
         Err(error) => {
-            parts.stop(true);
+            if !parts.stop(true) {
+                log::error!("{error}");
+                leave(error.exit()); // exit handlers would run beside what hangs
+            }
             return Err(error);
         }
     };

@@ -19,7 +19,7 @@ pub struct Jpeg {
     pub sequence: u64,
     /// When the frame was captured.
     pub captured: Timestamp,
-    /// The same as Unix seconds with six decimals.
+    /// `captured` as Unix seconds with six decimals.
     pub timestamp: String,
     /// When the camera handed it over; a sensor's exposure and read-out come before.
     pub arrived: Timestamp,

@@ -22,7 +22,7 @@ const QUEUED_FRAMES: u32 = 6;
 /// An encoder that works on one frame for this long, or has failed on every frame for this long, shows nothing.
 /// The slowest Raspberry Pi needs half a second for the largest frame.
 const ENCODER_STALL: Duration = Duration::from_secs(3);
-/// After this time of the same the process ends, for its supervisor to start a new one.
+/// After this long without a JPEG the process ends, for its supervisor to start a new one.
 const ENCODER_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a camera with this frame `interval` may deliver nothing.
@@ -186,7 +186,9 @@ pub struct Pulse {
     frame: Moment,
     /// The recovery ladder's next step is due at this moment, unless a frame comes.
     due: Moment,
-    /// The camera had stalled when the rate was changed; only a frame lifts that.
+    /// The camera was opened, or found missing, before.
+    opened: AtomicBool,
+    /// The camera had stalled when it was started or its rate was changed; only a frame lifts that.
     lost: AtomicBool,
     /// When the encoder began with the frame it works on.
     encoding: Moment,
@@ -207,6 +209,7 @@ impl Pulse {
             queued: AtomicU32::new(0),
             frame: Moment::default(),
             due: Moment::default(),
+            opened: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             encoding: Moment::default(),
             failed_first: Moment::default(),
@@ -215,7 +218,7 @@ impl Pulse {
         pulse.beat.set(now);
         pulse.interval.set(interval);
         pulse.patience.set(stall_time(interval));
-        pulse.expect_start(now);
+        pulse.set_due(now);
         pulse
     }
 
@@ -223,10 +226,26 @@ impl Pulse {
     pub fn beat(&self, phase: Phase, now: Timestamp) {
         self.beat.set(now);
         self.phase.store(phase as u8, SeqCst);
+        if phase == Phase::Waiting {
+            self.opened.store(true, SeqCst); // what is opened from now on is opened again
+        }
     }
 
     /// The camera was opened or started at `now`: its first frame may take longer.
     pub fn expect_start(&self, now: Timestamp) {
+        self.keep_lost(now);
+        self.opened.store(true, SeqCst);
+        self.set_due(now);
+    }
+
+    /// A start, or another rate, is no frame.
+    fn keep_lost(&self, now: Timestamp) {
+        if self.verdict(now) == Verdict::NoFrames {
+            self.lost.store(true, SeqCst);
+        }
+    }
+
+    fn set_due(&self, now: Timestamp) {
         let start_time = START_TIME.max(self.interval() * START_INTERVALS);
         self.due.set(now.after(self.patience.get() + start_time));
     }
@@ -248,14 +267,15 @@ impl Pulse {
 
     /// The camera is to deliver one frame each `interval` from now on.
     pub fn set_interval(&self, now: Timestamp, interval: Duration) {
-        if self.verdict(now) == Verdict::NoFrames {
-            self.lost.store(true, SeqCst);
-        }
+        self.keep_lost(now);
         let longer = interval.max(self.interval());
-        self.queued.store(QUEUED_FRAMES, SeqCst);
+        let patience = match self.queued.swap(QUEUED_FRAMES, SeqCst) {
+            0 => stall_time(longer),
+            _ => self.patience.get().max(stall_time(longer)), // frames of a rate before that are under way, too
+        };
         self.interval.set(interval);
-        self.patience.set(stall_time(longer));
-        self.expect_start(now);
+        self.patience.set(patience);
+        self.set_due(now);
     }
 
     /// The encoder begins with a frame.
@@ -281,10 +301,12 @@ impl Pulse {
 
     /// Whether pictures flow.
     pub fn verdict(&self, now: Timestamp) -> Verdict {
+        let lost = self.lost.load(SeqCst);
+        let being_opened = !self.opened.load(SeqCst) && self.phase() == Phase::Opening;
         let silent = match self.frame.get() {
-            None if self.due.get().is_some_and(|due| now < due) => return Verdict::Starting,
+            None if !lost && (being_opened || !self.is_overdue(now)) => return Verdict::Starting,
             None => true,
-            Some(frame) => now.since(frame) >= self.patience.get() || self.lost.load(SeqCst),
+            Some(frame) => lost || now.since(frame) >= self.patience.get(),
         };
         match silent {
             true => Verdict::NoFrames,
@@ -330,8 +352,8 @@ impl Pulse {
         self.interval.get()
     }
 
-    /// The longest that the camera may deliver nothing before it counts as stalled.
-    pub fn stall_time(&self) -> Duration {
+    /// The longest that the camera may deliver nothing at present before it counts as stalled.
+    pub fn patience(&self) -> Duration {
         self.patience.get()
     }
 

@@ -21,7 +21,7 @@ pub fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until `changed` is notified; `None` if it is `until` already.
+/// Waits until `changed` is notified; `None` once `until` has passed.
 pub fn wait_until<'a, T>(
     changed: &Condvar,
     guard: MutexGuard<'a, T>,

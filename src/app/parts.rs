@@ -1,14 +1,14 @@
 //! The parts that picam is made of: how they are started, in order, and ended, in reverse.
 
 use super::{Error, Happening, system};
-use crate::camera::{self, Capture};
+use crate::camera::{Capture, CaptureJob};
 use crate::clock::{Timestamp, interval};
 use crate::config::{Config, Saved};
 use crate::exit::Exit;
 use crate::feed::Feed;
 use crate::http::{self, Context, Guard, Listener};
 use crate::hub::Hub;
-use crate::jpeg::{self, Encoding};
+use crate::jpeg::{EncodeJob, Encoding, Settings};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
@@ -28,6 +28,8 @@ use std::time::{Duration, Instant};
 const DRAIN_TIME: Duration = Duration::from_millis(600);
 /// The capture and encode threads get this long then; a camera that hangs does not keep the process.
 const STOP_TIME: Duration = Duration::from_millis(300);
+/// A slow card gets this long to take what was set last.
+const SAVE_TIME: Duration = Duration::from_secs(2);
 /// The environment variable that switches /debug/… on, for tests.
 const FAULTS_VARIABLE: &str = "PICAM_TEST_FAULTS";
 
@@ -67,7 +69,7 @@ impl Parts {
         }
         match ending.hung.get() {
             false => info!("stopped"),
-            true => warn!("stopped, though the camera or the encoder hangs"),
+            true => warn!("stopped, though a part hangs"),
         }
         !ending.hung.get()
     }
@@ -102,7 +104,7 @@ pub(super) fn start(
         Some(saved) => saved,
         None => config.controls,
     };
-    let capture = camera::Job {
+    let capture = CaptureJob {
         config: config.camera.clone(),
         requested,
         cores: config.cpu.capture.clone(),
@@ -118,11 +120,11 @@ pub(super) fn start(
     let stop_capture = Arc::clone(&remote);
     parts.add(move |ending| {
         stop_capture.stop();
-        join_in_time(ending, || capture.join());
+        join_in_time(ending, STOP_TIME, || capture.join());
     });
 
-    let encoder = Arc::new(jpeg::Settings::new(config.jpeg.quality));
-    let encoding = Encoding::start(jpeg::Job {
+    let encoder = Arc::new(Settings::new(config.jpeg.quality));
+    let encoding = Encoding::start(EncodeJob {
         feed: Arc::clone(&feed),
         hub: Arc::clone(&hub),
         pulse: Arc::clone(&pulse),
@@ -136,10 +138,12 @@ pub(super) fn start(
     parts.add(move |ending| {
         stop_encoding.stop();
         stop_capture.stop(); // both at the same time
-        join_in_time(ending, || encoding.join());
+        join_in_time(ending, STOP_TIME, || encoding.join());
     });
 
-    let saved = kept.then(|| Saved::start(folder.clone())).transpose();
+    let asked = Arc::clone(&remote);
+    let saved = kept.then(|| Saved::start(folder.clone(), move || asked.requested()));
+    let saved = saved.transpose();
     let saved = saved.map_err(system("cannot start the state thread"))?;
     let context = Arc::new(Context {
         hub,
@@ -164,13 +168,16 @@ pub(super) fn start(
     let listener = start_http(&context, address).map_err(system("cannot start the HTTP server"))?;
     let serving = Arc::clone(&context);
     parts.add(move |_| {
-        listener.stop();
         serving.stopping.store(true, Ordering::SeqCst);
+        listener.stop();
         serving.hub.wake_all();
         serving.guard.drain(DRAIN_TIME);
-        if let Some(saved) = &serving.saved {
-            saved.finish();
-        }
+    });
+    let saving = Arc::clone(&context);
+    parts.add(move |ending| {
+        join_in_time(ending, SAVE_TIME, move || {
+            saving.saved.iter().for_each(Saved::finish);
+        });
     });
     info!(
         "picam {}: listening on http://{address}/",
@@ -209,18 +216,21 @@ fn lost(sender: &mpsc::Sender<Happening>, exit: Exit) -> impl FnOnce(String) + S
             _ => "the camera is lost",
         };
         let reason = format!("{what}: {reason}");
+        // On a thread of its own, and now: the log may be what hangs, and picam may have no time to say it later.
+        let line = reason.clone();
+        std::thread::spawn(move || log::error!("{line}"));
         let _ = sender.send(Happening::Lost { exit, reason }); // if nobody listens any more, picam is ending
     }
 }
 
 /// Waits for a part, but not for one that hangs.
-fn join_in_time(ending: &Ending, join: impl FnOnce() + Send + 'static) {
+fn join_in_time(ending: &Ending, span: Duration, join: impl FnOnce() + Send + 'static) {
     let (ended, has_ended) = mpsc::channel();
     std::thread::spawn(move || {
         join();
         ended.send(()).ok();
     });
-    if has_ended.recv_timeout(STOP_TIME).is_err() {
+    if has_ended.recv_timeout(span).is_err() {
         ending.hung.set(true);
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn reload_config(context: &Context, layers: &Layers) {
     if config.controls != old.controls {
         context.remote.replace(config.controls); // the file wins over what /set asked for
         if let Some(saved) = &context.saved {
-            saved.save(config.controls);
+            saved.save();
         }
     }
     context.set_config(config);

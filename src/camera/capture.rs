@@ -25,7 +25,7 @@ pub enum CaptureError {
 }
 
 /// What the capture thread works with.
-pub struct Job {
+pub struct CaptureJob {
     /// The source, its size and rate.
     pub config: CameraConfig,
     /// The controls' start values.
@@ -52,7 +52,7 @@ impl Capture {
     /// # Errors
     /// The source cannot be opened; nothing runs then.
     pub fn start(
-        job: Job,
+        job: CaptureJob,
         give_up: impl FnOnce(String) + Send + 'static,
     ) -> Result<(Self, Remote), CaptureError> {
         let (sender, commands) = mpsc::channel();

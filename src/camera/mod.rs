@@ -13,7 +13,7 @@ mod replay;
 mod source;
 mod worker;
 
-pub use capture::{Capture, CaptureError, Job};
+pub use capture::{Capture, CaptureError, CaptureJob};
 pub use readings::Readings;
 pub use recovery::Step;
 pub use remote::Remote;

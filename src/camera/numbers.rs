@@ -31,8 +31,8 @@ pub(super) struct Numbered {
 
 impl Numbers {
     /// The source delivered its frame `sequence` at `now`, captured at `captured`. `None` if it is not fresh: its number
-    /// or its capture time did not go on. A stream can end in frames that never change, and callbacks alone would look
-    /// well. A capture time in the future is replaced by `now`: else it would make all frames after it look old.
+    /// or its capture time did not go on. A stream can end in frames that never change, which
+    /// counting them would not show. A capture time in the future is replaced by `now`: else it would make all frames after it look old.
     pub(super) fn number(
         &mut self,
         sequence: u64,

@@ -53,7 +53,7 @@ impl Camera for Pattern {
         let (width, height) = (self.background.width(), self.background.height());
         let side = (height / 6) & !1;
         let phase = (unix.as_secs_f64() / CROSSING_SECONDS).fract();
-        let x = ((width - side) as f64 * phase) as usize & !1;
+        let x = (width.saturating_sub(side) as f64 * phase) as usize & !1;
         let planes = self.pool.paint(|picture| {
             // The whole background, not only what the square uncovers: a copy is cheap beside the encoder.
             picture.copy_from(&self.background);

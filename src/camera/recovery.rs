@@ -25,17 +25,6 @@ pub enum Step {
     GiveUp,
 }
 
-impl Step {
-    /// Its label in the metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Step::Restart => "restart",
-            Step::Reopen => "reopen",
-            Step::GiveUp => "give_up",
-        }
-    }
-}
-
 /// How far a camera has got on the ladder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rung {

@@ -118,7 +118,7 @@ enum Left {
 impl<W: World> CaptureWorker<W> {
     pub(super) fn new(
         world: W,
-        job: super::Job,
+        job: super::CaptureJob,
         commands: Receiver<Command>,
         report: Arc<Report>,
     ) -> Self {
@@ -243,7 +243,7 @@ impl<W: World> CaptureWorker<W> {
         frame.sequence = numbered.number;
         frame.captured = numbered.captured;
         self.pulse.frame(now);
-        self.ladder.frame(now, self.pulse.stall_time());
+        self.ladder.frame(now, self.pulse.patience());
         self.metrics.frames_captured.inc();
         self.metrics.frames_lost.inc_by(numbered.lost);
         self.report.set_readings(readings);
@@ -276,12 +276,12 @@ impl<W: World> CaptureWorker<W> {
         match command {
             Command::Stop => Change::Stop,
             Command::Stall(span) => {
-                warn!("camera: seems to deliver nothing for {span:?}, as asked");
+                warn!("camera: frames are held back for {span:?} (/debug/stall)");
                 self.stalled = Some(self.world.now().after(span));
                 Change::Nothing
             }
             Command::Hang => {
-                warn!("camera: hangs, as asked");
+                warn!("camera: hangs (/debug/hang)");
                 loop {
                     std::thread::park();
                 }
@@ -300,7 +300,7 @@ impl<W: World> CaptureWorker<W> {
 
     fn restart(&mut self, mut camera: Box<dyn Camera>) -> Held {
         warn!("camera: restarting the capture");
-        self.metrics.recovered(Step::Restart.name());
+        self.metrics.recovered("restart");
         self.numbers.restart();
         self.pulse.beat(Phase::Restarting, self.world.now());
         let restarted = camera.restart();
@@ -317,7 +317,7 @@ impl<W: World> CaptureWorker<W> {
 
     fn reopen(&mut self) -> Held {
         warn!("camera: opening it again");
-        self.metrics.recovered(Step::Reopen.name());
+        self.metrics.recovered("reopen");
         let opened = self.open();
         self.ladder.took(Step::Reopen);
         match opened {
@@ -353,7 +353,7 @@ impl<W: World> CaptureWorker<W> {
         Ok(camera)
     }
 
-    /// What it could do stays known: /set refuses what the camera would not take once it is open again.
+    /// The ranges stay published while the camera is closed: /set refuses what it would not take once it is open again.
     fn close(&mut self, camera: Box<dyn Camera>) {
         self.pulse.beat(Phase::Closing, self.world.now());
         drop(camera);

@@ -321,7 +321,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 unit: "seconds",
                 accepts: Accepts::Float(30.0, 3600.0),
                 live: false,
-                doc: "Without a picture for this long the hardware watchdog is left to reset the machine.",
+                doc: "Without a frame for this long the hardware watchdog is left to reset the machine.",
             },
         ],
     },

@@ -9,20 +9,22 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 const FILE: &str = "controls.toml";
 /// Between two writes at the least: whoever turns a knob must not wear out the card.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
+/// After a write that failed: the card may be full, or not be mounted yet.
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The saved settings of one folder.
 pub struct Saved(Mutex<Option<Writer>>);
 
 /// The thread that writes, until [`Saved::finish`].
 struct Writer {
-    requests: Sender<Set>,
+    changes: Sender<()>,
     thread: JoinHandle<()>,
 }
 
@@ -35,7 +37,7 @@ impl Saved {
             required: false,
             overrides: Overrides::default(),
         };
-        if !path.exists() {
+        if let Ok(false) = path.try_exists() {
             return None;
         }
         match layers.load() {
@@ -52,30 +54,34 @@ impl Saved {
         }
     }
 
-    /// Starts a thread that saves into `folder`: a card may take its time, and nobody should wait for it.
+    /// Starts a thread that saves what is `requested` into `folder`: a card may take its time, and nobody should wait
+    /// for it.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(folder: PathBuf) -> io::Result<Self> {
-        let (requests, received) = mpsc::channel();
+    pub fn start(
+        folder: PathBuf,
+        requested: impl Fn() -> Set + Send + 'static,
+    ) -> io::Result<Self> {
+        let (changes, changed) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("state".into())
-            .spawn(move || run(&folder, &received))?;
-        Ok(Self(Mutex::new(Some(Writer { requests, thread }))))
+            .spawn(move || run(&folder, &changed, requested))?;
+        Ok(Self(Mutex::new(Some(Writer { changes, thread }))))
     }
 
-    /// Saves `requested`, all that is asked for now, soon.
-    pub fn save(&self, requested: Set) {
+    /// Saves what is requested now, soon.
+    pub fn save(&self) {
         if let Some(writer) = &*lock(&self.0) {
-            let _ = writer.requests.send(requested); // the thread ends after its last sender only
+            let _ = writer.changes.send(()); // the thread ends after its last sender only
         }
     }
 
     /// Waits until everything is saved; nothing more is.
     pub fn finish(&self) {
         let writer = lock(&self.0).take();
-        if let Some(Writer { requests, thread }) = writer {
-            drop(requests);
+        if let Some(Writer { changes, thread }) = writer {
+            drop(changes);
             if thread.join().is_err() {
                 error!("the state thread panicked");
             }
@@ -83,17 +89,30 @@ impl Saved {
     }
 }
 
-fn run(folder: &Path, received: &Receiver<Set>) {
+fn run(folder: &Path, changed: &Receiver<()>, requested: impl Fn() -> Set) {
     let mut written = None::<Instant>;
-    while let Ok(mut newest) = received.recv() {
+    let mut failed = false;
+    loop {
+        let change = match failed {
+            true => changed.recv_timeout(RETRY_INTERVAL),
+            false => changed.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        if change == Err(RecvTimeoutError::Disconnected) && !failed {
+            return;
+        }
         // What comes until the next write is due is written with it; nothing comes any more when picam stops.
         let due = written.map_or_else(Instant::now, |written| written + WRITE_INTERVAL);
-        while let Ok(newer) = received.recv_timeout(due.saturating_duration_since(Instant::now())) {
-            newest = newer;
-        }
-        if let Err(reason) = write(folder, &newest) {
+        while let Ok(()) = changed.recv_timeout(due.saturating_duration_since(Instant::now())) {}
+        let outcome = write(folder, &requested());
+        if let Err(reason) = &outcome
+            && !failed
+        {
             error!("{}: not saved: {reason}", folder.join(FILE).display());
         }
+        if change == Err(RecvTimeoutError::Disconnected) {
+            return; // that was the last attempt
+        }
+        failed = outcome.is_err();
         written = Some(Instant::now());
     }
 }
@@ -116,6 +135,7 @@ fn write(folder: &Path, set: &Set) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     fn folder(name: &str) -> PathBuf {
         let folder =
@@ -135,14 +155,30 @@ mod tests {
     fn what_is_saved_is_loaded_again() {
         let folder = folder("round");
         assert_eq!(Saved::load(&folder), None);
-        let saved = Saved::start(folder.clone()).unwrap();
+        let requested = Arc::new(Mutex::new(Set::default()));
+        let newest = Arc::clone(&requested);
+        let saved = Saved::start(folder.clone(), move || *lock(&newest)).unwrap();
         for lens in 1..100 {
-            saved.save(set(&format!("LensPosition={lens}&AfMode=manual")));
+            *lock(&requested) = set(&format!("LensPosition={lens}&AfMode=manual"));
+            saved.save();
         }
-        saved.save(set(ALL));
+        *lock(&requested) = set(ALL);
+        saved.save();
         saved.finish();
         assert_eq!(Saved::load(&folder), Some(set(ALL)));
         assert!(!folder.join("controls.toml.new").exists());
+    }
+
+    #[test]
+    fn what_could_not_be_saved_is_tried_again_at_the_end() {
+        let folder = folder("late");
+        fs::write(&folder, "a file where the folder should be").unwrap();
+        let saved = Saved::start(folder.clone(), || set(ALL)).unwrap();
+        saved.save();
+        std::thread::sleep(Duration::from_millis(50)); // the first attempt, most likely
+        fs::remove_file(&folder).unwrap();
+        saved.finish();
+        assert_eq!(Saved::load(&folder), Some(set(ALL)));
     }
 
     #[test]

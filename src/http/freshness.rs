@@ -36,7 +36,7 @@ const LONGEST_UNREAD: Duration = Duration::from_secs(600);
 
 /// What is to be done next for the client.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum Advice {
     /// Send it the newest frame it does not have, if that arrived at this moment or later, else the next.
     Send(Timestamp),
     /// Ask again at this moment, or when something happens on the socket.
@@ -136,15 +136,15 @@ impl Freshness {
     }
 
     /// What to do now, by what is known of the connection.
-    pub fn next(&mut self, now: Timestamp, info: &Info, timing: Timing) -> Next {
+    pub fn next(&mut self, now: Timestamp, info: &Info, timing: Timing) -> Advice {
         let check = now.after(CHECK_INTERVAL.min(timing.interval / 8));
         let sent = match &mut self.state {
-            State::Read(from) if now < *from => return Next::Wait(*from),
-            State::Read(from) => return Next::Send(*from),
+            State::Read(from) if now < *from => return Advice::Wait(*from),
+            State::Read(from) => return Advice::Send(*from),
             State::Sent(sent) => sent,
         };
         if info.unsent > 0 {
-            return Next::Wait(check);
+            return Advice::Wait(check);
         }
         let transmitted = *sent.transmitted.get_or_insert(now);
         let acknowledged = now.before(info.since_ack).max(sent.began);
@@ -160,12 +160,12 @@ impl Freshness {
         let Some(window) = info.window else {
             // Nothing to infer from: what is acknowledged counts as read.
             return match info.in_flight {
-                true => Next::Wait(check),
+                true => Advice::Wait(check),
                 false => self.hungry(now, timing),
             };
         };
         if info.in_flight {
-            return Next::Wait(check);
+            return Advice::Wait(check);
         }
         sent.grown |= window.saturating_sub(self.largest_window) > sent.tolerance;
         self.largest_window = self.largest_window.max(window);
@@ -187,7 +187,7 @@ impl Freshness {
             // A browser reads at once, and its system does not announce that: what was acknowledged a while ago counts.
             let patience = transmitted.after(timing.interval / 2);
             return match now < patience {
-                true => Next::Wait(check.min(patience)),
+                true => Advice::Wait(check.min(patience)),
                 false => self.hungry(now, timing),
             };
         }
@@ -200,13 +200,13 @@ impl Freshness {
             self.frames_sent,
         );
         if now < due {
-            return Next::Wait(due.max(check));
+            return Advice::Wait(due.max(check));
         }
         sent.probed = Some(now);
-        Next::Probe
+        Advice::Probe
     }
 
-    fn read(&mut self, now: Timestamp, read: Read, timing: Timing) -> Next {
+    fn read(&mut self, now: Timestamp, read: Read, timing: Timing) -> Advice {
         let was_predicted = self.reads.predicted().is_some();
         let outlook = self.reads.observe(read, timing.interval);
         match outlook {
@@ -225,16 +225,16 @@ impl Freshness {
     }
 
     /// The client waits: it gets also a frame that came while it was sent the one before.
-    fn hungry(&mut self, now: Timestamp, timing: Timing) -> Next {
+    fn hungry(&mut self, now: Timestamp, timing: Timing) -> Advice {
         self.send_from(now.before(2 * timing.interval), now)
     }
 
-    fn send_from(&mut self, from: Timestamp, now: Timestamp) -> Next {
+    fn send_from(&mut self, from: Timestamp, now: Timestamp) -> Advice {
         self.state = State::Read(from);
         if now < from {
-            Next::Wait(from)
+            Advice::Wait(from)
         } else {
-            Next::Send(from)
+            Advice::Send(from)
         }
     }
 }

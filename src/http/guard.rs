@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// How long a client may take to close its side after it was answered; what it still sends is thrown away.
 const LINGER: Duration = Duration::from_secs(2);
-/// What is left of a started frame when picam stops.
+/// The time that a started frame's write gets when picam stops.
 const LAST_WRITE: Duration = Duration::from_millis(300);
 
 /// What a connection is doing, and so which limit it is under.
@@ -115,9 +115,9 @@ impl Guard {
     pub fn wait_for_room(&self) {
         let mut counted = false;
         loop {
-            let most = self.limits().connections_hard;
             {
                 let mut state = lock(&self.state);
+                let most = self.limits().connections_hard; // under the lock: a change must not pass unseen
                 if state.connections.len() < most || state.stopping.is_some() {
                     return;
                 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A frame that is read within this time of its arrival, or a quarter of the interval, was waited for.
 const IMMEDIATE: Duration = Duration::from_millis(20);
-/// A read this much earlier than predicted, or a 64th of the interval, is one that was predicted.
+/// A read at most this much earlier than predicted, or a 64th of the interval, counts as predicted.
 const EXACT: Duration = Duration::from_millis(15);
 const EXACT_PART: u32 = 64;
 /// Linux holds an acknowledgement back for 40 ms. One that comes this late was not caused by the read: that went
@@ -136,10 +136,9 @@ impl Reads {
         let Some((short, last)) = self.short_interval().zip(self.times.back().copied()) else {
             return Outlook::Unknown;
         };
-        let mut time = last.after(short);
-        while !short.is_zero() && time.after(short) <= now {
-            time = time.after(short);
-        }
+        let passed = now.since(last).as_nanos() / short.as_nanos().max(1);
+        let passed = u32::try_from(passed).unwrap_or(u32::MAX).max(1);
+        let time = last.after(short.saturating_mul(passed));
         self.predict_after(time, interval)
     }
 

@@ -8,6 +8,7 @@ use super::reply::{Status, last_words};
 use super::request::Request;
 use super::route::answer;
 use super::{Context, tcp};
+use crate::exit::{Exit, leave};
 use log::{debug, error, warn};
 use may_minihttp::{HttpService, HttpServiceFactory, Response};
 use std::io;
@@ -57,6 +58,7 @@ pub fn start(context: Arc<Context>, address: SocketAddr) -> io::Result<Listener>
         .set_stack_size(STACK_WORDS);
     may::config().set_worker_pin(false);
     may::config().set_timeout_ns(POLL_NANOSECONDS);
+    let serving = Arc::clone(&context);
     let accept = Acceptor { context }.start(address)?;
     if let Some(listener) = tcp::listener_on(address.port()) {
         tcp::set_option(
@@ -66,19 +68,32 @@ pub fn start(context: Arc<Context>, address: SocketAddr) -> io::Result<Listener>
             DEFER_ACCEPT_SECONDS,
         );
     }
-    Ok(Listener { accept })
+    let listener = Listener {
+        accept: accept.coroutine().clone(),
+    };
+    // A panic while accepting ends that coroutine: picam would run without serving.
+    let watch = move || {
+        let _ = accept.join(); // how it ended does not matter
+        if !serving.is_stopping() {
+            error!("http: accepting connections has ended");
+            leave(Exit::Failed);
+        }
+    };
+    let thread = std::thread::Builder::new().name("accept".into());
+    thread.spawn(watch)?;
+    Ok(listener)
 }
 
 /// The accepting coroutine.
 pub struct Listener {
-    accept: may::coroutine::JoinHandle<()>,
+    accept: may::coroutine::Coroutine,
 }
 
 impl Listener {
     /// Closes the listening socket; open connections go on.
     pub fn stop(self) {
         // SAFETY: the accept coroutine holds no lock while it waits, and unwinding it only drops its socket.
-        unsafe { self.accept.coroutine().cancel() };
+        unsafe { self.accept.cancel() };
     }
 }
 

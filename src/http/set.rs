@@ -26,7 +26,7 @@ fn set(context: &Context, request: &Request) -> Result<(), ControlError> {
     let requested = context.remote.apply(&set)?;
     log::info!("set {set}; requested now: {requested}");
     if let Some(saved) = &context.saved {
-        saved.save(requested);
+        saved.save();
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Beyond the time in which a camera counts as stalled: for the encoder.
+/// Added to the stall time, for encoding.
 const ENCODE_TIME: Duration = Duration::from_secs(1);
 
 pub(super) fn reply(
@@ -56,11 +56,12 @@ fn wait_for_picture(
     let waiter = client.waiter()?;
     let _place = context.hub.subscribe(waiter);
     // Two intervals may pass until a frame whose exposure began after the request is read out.
-    let patience = context.pulse.stall_time() + 2 * interval + ENCODE_TIME;
+    let patience = context.pulse.patience() + 2 * interval + ENCODE_TIME;
     let give_up = Instant::now() + patience;
     let hopeless = || {
-        let shown = matches!(context.verdict(), Verdict::Live | Verdict::Starting);
-        !shown || context.is_stopping() || Instant::now() >= give_up
+        // An encoder that fails is asked on: else nobody would see that it works again, or that it never will.
+        let dark = matches!(context.verdict(), Verdict::NoFrames | Verdict::EncoderHangs);
+        dark || context.is_stopping() || Instant::now() >= give_up
     };
     while !hopeless() {
         client.wait(Some(give_up), || found().is_some() || context.is_stopping())?;

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::client::Client;
-use super::freshness::{Freshness, Next, Timing};
+use super::freshness::{Advice, Freshness, Timing};
 use super::multipart::{CONTENT_TYPE, Multipart, PROBE};
 use super::rate_limit::{LEAST_FPS, RateLimit};
 use super::reply::{Reply, Status, allow};
@@ -115,15 +115,15 @@ impl<'a> Stream<'a> {
             let newest = self.context.hub.newest();
             let seen = newest.as_ref().map(|jpeg| jpeg.number);
             let until = match self.freshness.next(now, &info, timing) {
-                Next::Probe => {
+                Advice::Probe => {
                     self.probe()?;
                     continue;
                 }
-                Next::Wait(at) => {
+                Advice::Wait(at) => {
                     self.wanted = None;
                     Some(at)
                 }
-                Next::Send(from) => {
+                Advice::Send(from) => {
                     let from = from.max(self.rate_limit.earliest(timing.interval));
                     if let Some(jpeg) = newest.filter(|jpeg| self.fits(jpeg, from, timing.interval))
                     {
@@ -151,7 +151,7 @@ impl<'a> Stream<'a> {
         Ok(())
     }
 
-    /// Whether the client is to get this picture, if live ones from `from` on are for it.
+    /// Whether to send this picture: a live one must have arrived at `from` or later.
     fn fits(&self, jpeg: &Arc<Jpeg>, from: Timestamp, interval: Duration) -> bool {
         let from = match jpeg.live {
             true => from,
@@ -160,7 +160,7 @@ impl<'a> Stream<'a> {
         jpeg.number != self.last && jpeg.arrived >= from
     }
 
-    /// Asks for the first frame from `from` on, at that moment; until when to wait for it.
+    /// Registers the wish for a frame from `from` on, once that moment has come. Returns when to check again.
     fn want(&mut self, from: Timestamp, now: Timestamp) -> Option<Timestamp> {
         if now < from {
             self.wanted = None;

@@ -6,4 +6,4 @@ mod no_signal;
 mod worker;
 
 pub use encoder::Encoder;
-pub use worker::{Encoding, Fault, Job, Settings};
+pub use worker::{EncodeJob, Encoding, Fault, Settings};

@@ -65,12 +65,12 @@ impl Settings {
 }
 
 /// What the encode thread works with.
-pub struct Job {
+pub struct EncodeJob {
     /// Where frames come from.
     pub feed: Arc<Feed>,
     /// Where JPEGs go to.
     pub hub: Arc<Hub>,
-    /// Whether frames come, and who is told of JPEGs.
+    /// Knows whether frames come; is told of each JPEG.
     pub pulse: Arc<Pulse>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
@@ -90,7 +90,7 @@ impl Encoding {
     ///
     /// # Errors
     /// The system gives no thread, or no memory to the encoder.
-    pub fn start(job: Job) -> std::io::Result<Self> {
+    pub fn start(job: EncodeJob) -> std::io::Result<Self> {
         let worker = EncodeWorker {
             encoder: Encoder::new().map_err(std::io::Error::other)?,
             no_signal: NoSignal::new(job.size),
@@ -116,7 +116,7 @@ impl Encoding {
 }
 
 struct EncodeWorker {
-    job: Job,
+    job: EncodeJob,
     encoder: Encoder,
     no_signal: NoSignal,
     refused: LogLimit,

@@ -17,18 +17,19 @@ fn a_stall_is_a_second_or_five_intervals() {
 #[test]
 fn a_slow_start_is_no_stall() {
     let pulse = Pulse::new(at(1000), INTERVAL);
-    assert_eq!(pulse.verdict(at(3999)), Verdict::Starting);
-    assert_eq!(pulse.verdict(at(4000)), Verdict::NoFrames);
     assert!(!pulse.is_overdue(at(3999)) && pulse.is_overdue(at(4000)));
-    // Opening took long; what counts is the time since it was done.
+    // Opening takes long; what counts is the time since it was done.
+    assert_eq!(pulse.verdict(at(9000)), Verdict::Starting);
     pulse.expect_start(at(9000));
-    assert_eq!(pulse.verdict(at(9500)), Verdict::Starting);
+    assert_eq!(pulse.verdict(at(11_999)), Verdict::Starting);
+    assert_eq!(pulse.verdict(at(12_000)), Verdict::NoFrames);
     pulse.frame(at(11_000));
     assert_eq!(pulse.verdict(at(11_999)), Verdict::Live);
     assert_eq!(pulse.verdict(at(12_000)), Verdict::NoFrames);
     assert_eq!(pulse.silence(at(12_000)), Duration::from_secs(1));
     // A slow camera gets its time by frames.
     let slow = Pulse::new(at(1000), Duration::from_secs(2));
+    slow.expect_start(at(1000));
     assert_eq!(slow.verdict(at(30_999)), Verdict::Starting);
     assert_eq!(slow.verdict(at(31_000)), Verdict::NoFrames);
 }
@@ -116,4 +117,34 @@ fn an_encoder_that_refuses_every_frame_is_seen_and_ends_the_process() {
     assert_eq!(fail(11_000), (Verdict::EncoderFails, failure));
     pulse.published();
     assert_eq!(fail(12_000), (Verdict::Live, None));
+}
+
+#[test]
+fn a_camera_that_is_not_there_is_lost_until_its_first_frame() {
+    let pulse = Pulse::new(at(1000), INTERVAL);
+    pulse.beat(Phase::Waiting, at(1100));
+    assert_eq!(pulse.verdict(at(3999)), Verdict::Starting);
+    assert_eq!(pulse.verdict(at(4000)), Verdict::NoFrames);
+    // Found, and restarted again and again: clients see one thing all the time.
+    for second in [60, 63, 66] {
+        pulse.beat(Phase::Opening, at(1000 * second));
+        pulse.expect_start(at(1000 * second));
+        assert_eq!(pulse.verdict(at(1000 * second + 1)), Verdict::NoFrames);
+    }
+    pulse.frame(at(67_000));
+    assert_eq!(pulse.verdict(at(67_001)), Verdict::Live);
+}
+
+#[test]
+fn two_raises_of_the_rate_leave_queued_frames_their_time() {
+    let pulse = Pulse::new(at(1000), Duration::from_secs(2));
+    pulse.frame(at(2000));
+    pulse.set_interval(at(2500), INTERVAL);
+    pulse.set_interval(at(2600), Duration::from_millis(50));
+    for frame in 2..=6 {
+        assert_eq!(pulse.verdict(at(2000 * frame - 1)), Verdict::Live);
+        pulse.frame(at(2000 * frame));
+    }
+    pulse.frame(at(12_050));
+    assert_eq!(pulse.verdict(at(13_050)), Verdict::NoFrames);
 }

@@ -16,15 +16,20 @@ pub fn within_descriptors(mut limits: LimitsConfig) -> LimitsConfig {
         return limits;
     };
     let raised = soft.max(needed.min(hard));
-    if setrlimit(Resource::RLIMIT_NOFILE, raised, hard).is_err() || raised < needed {
-        let others = OTHERS.min(raised / 2);
-        let possible = usize::try_from((raised - others) / 2).unwrap_or(usize::MAX);
+    let allowed = match setrlimit(Resource::RLIMIT_NOFILE, raised, hard) {
+        Ok(()) => raised,
+        Err(_) => soft,
+    };
+    if allowed < needed {
+        let others = OTHERS.min(allowed / 2);
+        let possible = usize::try_from((allowed - others) / 2).unwrap_or(usize::MAX);
+        let possible = possible.max(2);
         warn!(
-            "limits.connections_hard = {} needs {needed} open files, the system allows {raised} (ulimit -n): \
+            "limits.connections_hard = {} needs {needed} open files, the system allows {allowed} (ulimit -n): \
              lowered to {possible}",
             limits.connections_hard
         );
-        limits.connections_hard = possible.max(2);
+        limits.connections_hard = possible;
         limits.connections = limits.connections.min(limits.connections_hard - 1);
         limits.streams = limits.streams.min(limits.connections);
     }

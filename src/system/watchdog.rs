@@ -1,14 +1,14 @@
 //! A thread that reads the [`Pulse`] and feeds the watchdogs outside: the machine's, and systemd's. It depends on no
-//! other thread, for it has to act when one is stuck: it takes no lock, and reads nothing else.
+//! other thread, for it has to act when one is stuck: it takes none of picam's locks, and reads nothing else.
 //!
-//! The hardware watchdog is opened with the first frame and fed as long as pictures flow. A machine without a
+//! The hardware watchdog is opened with the first frame and fed as long as frames flow. A machine without a
 //! camera is thus never reset, one whose camera does not come back is. Only a clean stop disarms it: when picam
 //! ends because of its camera, a new one has the device's timeout to get a frame.
 
 use super::notify::Notify;
 use crate::clock::Timestamp;
 use crate::exit::leave;
-use crate::pulse::{Failure, Pulse, Verdict};
+use crate::pulse::{Failure, Pulse};
 use log::{error, info};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -26,7 +26,7 @@ const LAST_TIME: Duration = Duration::from_secs(2);
 /// The machine's watchdog.
 pub struct Device {
     path: PathBuf,
-    /// Without a picture for this long it is not fed.
+    /// Without a frame for this long it is not fed.
     frame_time: Duration,
     state: DeviceState,
 }
@@ -51,7 +51,7 @@ impl Device {
         })
     }
 
-    /// Feeds the device if the last picture came `silence` ago; `None` stands for none yet.
+    /// Feeds the device if the last frame came `silence` ago; `None` stands for none yet.
     fn feed(&mut self, silence: Option<Duration>) {
         if silence.is_none_or(|silence| silence >= self.frame_time) {
             return;
@@ -96,6 +96,8 @@ pub struct Watchdog {
     device: Option<Device>,
     /// When the supervisor was last told that picam is alive.
     told: Option<Timestamp>,
+    /// The pulse showed a failure when it was read last.
+    suspicious: bool,
 }
 
 impl Watchdog {
@@ -106,21 +108,18 @@ impl Watchdog {
             notify,
             device,
             told: None,
+            suspicious: false,
         }
     }
 
     /// Reads the pulse once. Returns what only a new process can mend, if it has come to that; no watchdog is fed then.
     fn check(&mut self, now: Timestamp) -> Option<Failure> {
         if let Some(failure) = self.pulse.failure(now) {
-            return Some(failure);
+            // Twice: a machine that was suspended has not let the other threads say that they are alive.
+            return std::mem::replace(&mut self.suspicious, true).then_some(failure);
         }
-        let encoder_shows_nothing = matches!(
-            self.pulse.verdict(now),
-            Verdict::EncoderHangs | Verdict::EncoderFails
-        );
-        if let Some(device) = &mut self.device
-            && !encoder_shows_nothing
-        {
+        self.suspicious = false;
+        if let Some(device) = &mut self.device {
             device.feed(self.pulse.last_frame().map(|frame| now.since(frame)));
         }
         if let Some(notify) = &self.notify
@@ -264,10 +263,10 @@ mod tests {
         let device = Device::new(path.clone(), FRAME_TIME).unwrap();
         let mut watchdog = Watchdog::new(pulse, None, Some(device));
         assert_eq!(watchdog.check(at(120)), None);
-        assert_eq!(
-            watchdog.check(at(121)),
-            Some(Failure::Capture(Phase::Restarting))
-        );
+        let suspended = "perhaps the machine was suspended";
+        assert_eq!(watchdog.check(at(121)), None, "{suspended}");
+        let stuck = Failure::Capture(Phase::Restarting);
+        assert_eq!(watchdog.check(at(122)), Some(stuck));
         assert_eq!(std::fs::read(&path).unwrap(), b"\0");
         std::fs::remove_file(path).unwrap();
     }

@@ -50,14 +50,25 @@ def test_an_encoder_that_panics_ends_picam_at_once(start):
     assert "as asked by a test" in picam.log() and "stopp" not in picam.log()
 
 
-def test_nothing_is_fed_to_the_watchdog_while_the_encoder_shows_nothing(start, tmp_path):
+def test_an_encoder_that_fails_is_seen_by_pictures_alone(start):
+    """Nobody streams: each /jpg asks the encoder again, so it is known whether it still fails."""
+    picam = start()
+    picam.get("/debug/encoder/fail")
+    answers = set()
+    while picam.process.poll() is None:
+        try:
+            answers.add(picam.get("/jpg")[0])
+        except OSError:
+            break  # picam has ended
+    assert picam.wait() == ENCODER_LOST
+    assert 503 in answers
+
+
+def test_the_hardware_watchdog_stays_armed_when_the_encoder_is_lost(start, tmp_path):
     device = tmp_path / "watchdog"
     device.touch()
     picam = start({"watchdog": {"device": str(device)}})
     picam.wait_log(r"watchdog .*: armed")
     with break_encoder(picam, "hang"):
-        wait_sick(picam, b"the encoder hangs")
-        fed = device.stat().st_size
         assert picam.wait() == ENCODER_LOST
-    # One reading of the pulse may have been under way.
-    assert device.stat().st_size <= fed + 1 and set(device.read_bytes()) == {0}, "it resets the machine"
+    assert set(device.read_bytes()) == {0}, "it resets the machine if no new picam comes"

@@ -1,7 +1,7 @@
 //! A camera and a world that follow a script, with a clock that only the script moves.
 
 use super::*;
-use crate::camera::{Job, Remote};
+use crate::camera::{CaptureJob, Remote};
 use crate::config::Cores;
 use crate::picture::Picture;
 use std::collections::VecDeque;
@@ -309,7 +309,7 @@ impl Stage {
         let remote = Remote::new(sender, requested, Arc::clone(&report));
         let delivered = Arc::new(Mutex::new(Vec::new()));
         let list = Arc::clone(&delivered);
-        let job = Job {
+        let job = CaptureJob {
             config: CameraConfig::default(),
             requested,
             cores: Cores::Auto,

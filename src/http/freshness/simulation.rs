@@ -250,7 +250,7 @@ pub(super) fn play(scene: &Scene) -> Seen {
             ..Info::default()
         };
         match freshness.next(at(now), &info, timing) {
-            Next::Probe => {
+            Advice::Probe => {
                 seen.probes += 1;
                 sent += PROBE_BYTES;
                 link.push_back(Segment {
@@ -259,11 +259,11 @@ pub(super) fn play(scene: &Scene) -> Seen {
                     frame: None,
                 });
             }
-            Next::Wait(until) => asks_at = milliseconds(until).max(now + 1),
-            Next::Send(from) if last == Some(frame) || at(frame) < from => {
+            Advice::Wait(until) => asks_at = milliseconds(until).max(now + 1),
+            Advice::Send(from) if last == Some(frame) || at(frame) < from => {
                 asks_at = frame + scene.camera_interval;
             }
-            Next::Send(_) => match jpeg {
+            Advice::Send(_) => match jpeg {
                 Some((of, ready)) if of == frame && ready <= now => {
                     last = Some(frame);
                     sent += scene.frame;

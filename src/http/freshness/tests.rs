@@ -118,10 +118,13 @@ proptest! {
 #[test]
 fn nothing_is_probed_where_nothing_lies_unread() {
     let mut freshness = Freshness::new(at(0), true);
-    assert_eq!(freshness.next(at(0), &unread(0), TIMING), Next::Send(at(0)));
+    assert_eq!(
+        freshness.next(at(0), &unread(0), TIMING),
+        Advice::Send(at(0))
+    );
     freshness.sent(at(0), at(1), FRAME, &unread(0));
     let next = freshness.next(at(2), &unread(0), TIMING);
-    assert!(matches!(next, Next::Send(_)));
+    assert!(matches!(next, Advice::Send(_)));
 }
 
 #[test]
@@ -133,7 +136,7 @@ fn without_probes_what_was_received_counts_as_read_somewhat_later() {
     assert!(sent.is_some_and(|now| (62..80).contains(&now)), "{sent:?}");
     freshness.sent(at(1000), at(1001), FRAME, &unread(0));
     let next = freshness.next(at(1002), &unread(0), TIMING);
-    assert!(matches!(next, Next::Send(_)), "its window is open");
+    assert!(matches!(next, Advice::Send(_)), "its window is open");
 }
 
 #[test]
@@ -146,14 +149,14 @@ fn an_old_kernel_falls_back_to_what_is_acknowledged() {
         ..blind
     };
     let next = freshness.next(at(2), &busy, TIMING);
-    assert!(matches!(next, Next::Wait(_)));
+    assert!(matches!(next, Advice::Wait(_)));
     let next = freshness.next(at(3), &blind, TIMING);
-    assert!(matches!(next, Next::Send(_)));
+    assert!(matches!(next, Advice::Send(_)));
 }
 
 /// The first moment at which a frame is sent, if the connection looks like `info` from 2 ms on.
 fn sends_at(freshness: &mut Freshness, info: &Info, until: u64) -> Option<u64> {
-    (2..until).find(|&now| matches!(freshness.next(at(now), info, TIMING), Next::Send(_)))
+    (2..until).find(|&now| matches!(freshness.next(at(now), info, TIMING), Advice::Send(_)))
 }
 
 #[test]
@@ -171,7 +174,7 @@ fn a_window_that_became_smaller_is_learnt() {
     );
     freshness.sent(at(20_001), at(20_001), FRAME, &smaller);
     let next = freshness.next(at(20_002), &smaller, TIMING);
-    assert!(matches!(next, Next::Send(_)));
+    assert!(matches!(next, Advice::Send(_)));
 }
 
 #[test]
