@@ -30,6 +30,9 @@ const WINDOW_LIMITED: Duration = Duration::from_millis(20);
 /// A window that has grown by half of the frame and no further for this long is all there is: the client's system
 /// has made it smaller. OpenCV gives a stream up after 30 s.
 const SMALLER_WINDOW: Duration = Duration::from_secs(5);
+/// After a read the next frame comes within this time, whatever is predicted. OpenCV gives a stream up that keeps it
+/// waiting for 30 s, and image_publisher never opens it again: a client that suddenly reads at once must not wait so long.
+const LONGEST_HOLD: Duration = Duration::from_secs(20);
 /// A client that has read nothing at all for this long is sent another frame all the same: when its socket is full
 /// the write's limit ends the connection.
 const LONGEST_UNREAD: Duration = Duration::from_secs(600);
@@ -219,6 +222,7 @@ impl Freshness {
                 // The last frame that is there in time arrives at most one interval before this.
                 let arrives = due.before(timing.encoding + self.transfer);
                 let from = arrives.before(timing.interval);
+                let from = from.min(now.after(LONGEST_HOLD));
                 self.send_from(from.max(now.before(timing.interval / 4)), now)
             }
         }

@@ -18,7 +18,11 @@ const LEAST_GAP: Duration = Duration::from_millis(3);
 /// Reading intervals that are remembered. One of the shortest counts, but not the shortest of many: the time of a
 /// single read may be wrong.
 const REMEMBERED_INTERVALS: usize = 5;
-/// So many frames are left out for a client at the most, to see whether older ones lie there.
+/// So many frames may lie unread at a client from the first moments, while its window says nothing yet.
+const FIRST_DOUBTS: u32 = 3;
+/// So many frames are left out for a client at the most, to let it read older ones, and come so late then.
+const LATE: Duration = Duration::from_secs(1);
+const LATEST: Duration = Duration::from_secs(10);
 const MOST_LEFT_OUT: u32 = 12;
 /// A read that was waited for tells nothing of the client's interval, unless the next one comes this many frame
 /// intervals later.
@@ -74,7 +78,6 @@ pub enum Outlook {
 }
 
 /// The reads of one client.
-#[derive(Default)]
 pub struct Reads {
     /// The latest reads, as exactly as they are known; the newest last.
     times: VecDeque<Timestamp>,
@@ -84,12 +87,30 @@ pub struct Reads {
     /// How much earlier than predicted a read may come.
     exact: Duration,
     late_in_a_row: u32,
-    /// The client's window has grown, and older frames may lie behind that: see [`Read::certain`].
-    unproven: bool,
-    /// A frame was left out before the one that is read next.
+    /// How many older frames may lie unread: those of the first moments, or behind a window that has grown.
+    doubts: u32,
+    /// The window has grown.
+    grew: bool,
+    /// The frame that is read next came late, to let an older one be read before it.
     left_out: bool,
-    /// How many were.
+    /// How many came late.
     all_left_out: u32,
+}
+
+impl Default for Reads {
+    fn default() -> Self {
+        Self {
+            times: VecDeque::new(),
+            began_hungry: false,
+            predicted: None,
+            exact: EXACT,
+            late_in_a_row: 0,
+            doubts: FIRST_DOUBTS,
+            grew: false,
+            left_out: false,
+            all_left_out: 0,
+        }
+    }
 }
 
 impl Reads {
@@ -97,7 +118,11 @@ impl Reads {
     pub fn observe(&mut self, read: Read, interval: Duration) -> Outlook {
         let predicted = self.predicted.take();
         let left_out = std::mem::take(&mut self.left_out);
-        self.unproven = !read.certain || self.unproven && !left_out;
+        self.doubts = match read.certain {
+            true => self.doubts - u32::from(left_out),
+            false => self.doubts.max(1),
+        };
+        self.grew = !read.certain || self.grew && self.doubts > 0;
         let waited_for = read.was_waited_for(interval);
         let time = match predicted {
             // A client that has let frames lie before goes on so, until it is certain that it does not.
@@ -113,7 +138,8 @@ impl Reads {
                 *self = Self {
                     times: VecDeque::from([read.time()]),
                     began_hungry: true,
-                    unproven: self.unproven,
+                    doubts: self.doubts,
+                    grew: self.grew,
                     all_left_out: self.all_left_out,
                     ..Self::default()
                 };
@@ -177,11 +203,15 @@ impl Reads {
         let next = last.after(short);
         self.predicted = Some(next);
         self.exact = EXACT.max(short / EXACT_PART);
-        if self.unproven && self.all_left_out < MOST_LEFT_OUT {
-            // One frame is left out. The client reads an older one, and its window grows once more; or it waits.
+        if self.doubts > 0 && self.all_left_out < MOST_LEFT_OUT {
+            // Comes after the next read. If the client reads an older one then, nothing lies there any more; else it waits.
             self.left_out = true;
             self.all_left_out += 1;
-            return Outlook::Due(next.after(short.max(interval)));
+            let late = match self.grew {
+                true => short.min(LATEST), // more than one may lie there
+                false => LATE.min(short / 2),
+            };
+            return Outlook::Due(next.after(interval.max(late)));
         }
         // A frame somewhat late is younger than the one before it by a whole interval.
         Outlook::Due(match self.late_in_a_row < LATE_READS {

@@ -42,7 +42,8 @@ fn no_phase_makes_pictures_old() {
                 };
                 let median = play(&scene).median();
                 // A client can keep a frame or two that came while its buffer grew.
-                let kept = 2 * u64::from(scene.buffer_grows) * scene.camera_interval;
+                let kept =
+                    u64::from(scene.buffer_grows) * reads_every.max(2 * scene.camera_interval);
                 let bound = scene.least_age() + scene.camera_interval + kept + 10;
                 assert!(median <= bound, "{median} ms, not {bound}: {scene:?}");
             }
@@ -61,19 +62,21 @@ fn a_client_that_waits_gets_each_frame_at_once() {
     assert!(seen.median() <= scene.least_age() + 1);
 }
 
+/// A frame is held for 20 s at the most, for a client that waits may give up after 30 s.
 #[test]
-fn who_reads_once_in_half_a_minute_or_more_sees_fresh_pictures_too() {
-    for reads_every in [30_000, 47_000, 90_000] {
+fn who_reads_rarely_sees_fresh_pictures_too() {
+    for reads_every in [2_000, 5_000, 12_000, 20_000, 30_000, 60_000] {
         let scene = Scene {
             reads_every,
             read_jitter: 20,
-            duration: 12 * reads_every,
+            duration: 16 * reads_every,
             ..Scene::default()
         };
         let seen = play(&scene);
-        assert!(seen.ages.len() >= 5, "{seen:?}");
-        assert!(seen.median() < 1000, "{:?}", seen.ages);
-        assert!(seen.probes < 100 * 12, "{}", seen.probes);
+        assert!(seen.ages.len() >= 7, "{seen:?}");
+        let bound = 1000 + reads_every.saturating_sub(20_000);
+        assert!(seen.median() < bound, "{reads_every}: {:?}", seen.ages);
+        assert!(seen.probes < 200 * 16, "{}", seen.probes);
     }
 }
 
