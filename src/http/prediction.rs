@@ -203,7 +203,9 @@ impl Reads {
         let next = last.after(short);
         self.predicted = Some(next);
         self.exact = EXACT.max(short / EXACT_PART);
-        if self.doubts > 0 && self.all_left_out < MOST_LEFT_OUT {
+        // One that reads about as often as frames come must not miss any.
+        let is_slow = short > interval + interval / 4;
+        if self.doubts > 0 && self.all_left_out < MOST_LEFT_OUT && is_slow {
             // Comes after the next read. If the client reads an older one then, nothing lies there any more; else it waits.
             self.left_out = true;
             self.all_left_out += 1;
