@@ -20,10 +20,10 @@ const LEAST_GAP: Duration = Duration::from_millis(3);
 const REMEMBERED_INTERVALS: usize = 5;
 /// So many frames may lie unread at a client from the first moments, while its window says nothing yet.
 const FIRST_DOUBTS: u32 = 3;
-/// So many frames are left out for a client at the most, to let it read older ones, and come so late then.
+/// A frame comes so late to let the client read older ones first; at most so many frames do.
 const LATE: Duration = Duration::from_secs(1);
 const LATEST: Duration = Duration::from_secs(10);
-const MOST_LEFT_OUT: u32 = 12;
+const MOST_DELAYED: u32 = 12;
 /// A read that was waited for tells nothing of the client's interval, unless the next one comes this many frame
 /// intervals later.
 const LONG_INTERVALS: u32 = 4;
@@ -92,9 +92,9 @@ pub struct Reads {
     /// The window has grown.
     grew: bool,
     /// The frame that is read next came late, to let an older one be read before it.
-    left_out: bool,
+    delayed: bool,
     /// How many came late.
-    all_left_out: u32,
+    all_delayed: u32,
 }
 
 impl Default for Reads {
@@ -107,8 +107,8 @@ impl Default for Reads {
             late_in_a_row: 0,
             doubts: FIRST_DOUBTS,
             grew: false,
-            left_out: false,
-            all_left_out: 0,
+            delayed: false,
+            all_delayed: 0,
         }
     }
 }
@@ -117,9 +117,9 @@ impl Reads {
     /// The client has read a frame. `interval` is the time between two frames.
     pub fn observe(&mut self, read: Read, interval: Duration) -> Outlook {
         let predicted = self.predicted.take();
-        let left_out = std::mem::take(&mut self.left_out);
+        let delayed = std::mem::take(&mut self.delayed);
         self.doubts = match read.certain {
-            true => self.doubts - u32::from(left_out),
+            true => self.doubts - u32::from(delayed),
             false => self.doubts.max(1),
         };
         self.grew = !read.certain || self.grew && self.doubts > 0;
@@ -140,7 +140,7 @@ impl Reads {
                     began_hungry: true,
                     doubts: self.doubts,
                     grew: self.grew,
-                    all_left_out: self.all_left_out,
+                    all_delayed: self.all_delayed,
                     ..Self::default()
                 };
                 return Outlook::Hungry;
@@ -205,10 +205,10 @@ impl Reads {
         self.exact = EXACT.max(short / EXACT_PART);
         // One that reads about as often as frames come must not miss any.
         let is_slow = short > interval + interval / 4;
-        if self.doubts > 0 && self.all_left_out < MOST_LEFT_OUT && is_slow {
+        if self.doubts > 0 && self.all_delayed < MOST_DELAYED && is_slow {
             // Comes after the next read. If the client reads an older one then, nothing lies there any more; else it waits.
-            self.left_out = true;
-            self.all_left_out += 1;
+            self.delayed = true;
+            self.all_delayed += 1;
             let late = match self.grew {
                 true => short.min(LATEST), // more than one may lie there
                 false => LATE.min(short / 2),
