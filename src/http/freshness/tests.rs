@@ -62,10 +62,11 @@ fn a_client_that_waits_gets_each_frame_at_once() {
     assert!(seen.median() <= scene.least_age() + 1);
 }
 
-/// A frame is held for 20 s at the most, for a client that waits may give up after 30 s.
 #[test]
 fn who_reads_rarely_sees_fresh_pictures_too() {
-    for reads_every in [2_000, 5_000, 12_000, 20_000, 30_000, 60_000] {
+    for reads_every in [
+        2_000, 5_000, 12_000, 20_000, 27_000, 30_000, 60_000, 240_000,
+    ] {
         let scene = Scene {
             reads_every,
             read_jitter: 20,
@@ -74,8 +75,7 @@ fn who_reads_rarely_sees_fresh_pictures_too() {
         };
         let seen = play(&scene);
         assert!(seen.ages.len() >= 7, "{seen:?}");
-        let bound = 1000 + reads_every.saturating_sub(20_000);
-        assert!(seen.median() < bound, "{reads_every}: {:?}", seen.ages);
+        assert!(seen.median() < 1000, "{reads_every}: {:?}", seen.ages);
         assert!(seen.probes < 200 * 16, "{}", seen.probes);
     }
 }
