@@ -248,3 +248,36 @@ fn start_http(context: &Arc<Context>, address: std::net::SocketAddr) -> io::Resu
         .join()
         .unwrap_or_else(|_| Err(io::Error::other("its thread panicked")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::rc::Rc;
+
+    /// `start` adds an end behind each part that has started: when a later one fails, those are what is ended.
+    #[test]
+    fn parts_end_in_reverse_even_if_one_hangs() {
+        let ended = Rc::new(std::cell::RefCell::new(Vec::new()));
+        let mut parts = Parts::none();
+        for part in ["address", "camera", "encoder"] {
+            let ended = Rc::clone(&ended);
+            parts.add(move |ending| {
+                ended.borrow_mut().push(part);
+                if part == "encoder" {
+                    let (never, comes) = mpsc::channel::<()>();
+                    let hang = move || drop((comes.recv(), never));
+                    join_in_time(ending, Duration::from_millis(1), hang);
+                }
+            });
+        }
+        assert!(!parts.stop(true), "a part hangs");
+        assert_eq!(*ended.borrow(), ["encoder", "camera", "address"]);
+    }
+
+    #[test]
+    fn parts_that_end_are_told_whether_the_ending_is_clean() {
+        let mut parts = Parts::none();
+        parts.add(|ending| assert!(ending.clean));
+        assert!(parts.stop(true));
+    }
+}

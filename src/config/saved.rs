@@ -173,9 +173,14 @@ mod tests {
     fn what_could_not_be_saved_is_tried_again_at_the_end() {
         let folder = folder("late");
         fs::write(&folder, "a file where the folder should be").unwrap();
-        let saved = Saved::start(folder.clone(), || set(ALL)).unwrap();
+        let (attempt, attempted) = mpsc::channel();
+        let requested = move || {
+            attempt.send(()).unwrap();
+            set(ALL)
+        };
+        let saved = Saved::start(folder.clone(), requested).unwrap();
         saved.save();
-        std::thread::sleep(Duration::from_millis(50)); // the first attempt, most likely
+        attempted.recv().unwrap();
         fs::remove_file(&folder).unwrap();
         saved.finish();
         assert_eq!(Saved::load(&folder), Some(set(ALL)));
