@@ -24,8 +24,6 @@ const FIRST_DOUBTS: u32 = 3;
 const LATE: Duration = Duration::from_secs(1);
 const LATEST: Duration = Duration::from_secs(10);
 const MOST_DELAYED: u32 = 12;
-/// So many intervals in a row are a client's habit, when it reads rarely.
-const RARE_INTERVALS: usize = 3;
 /// A read that was waited for tells nothing of the client's interval, unless the next one comes this many frame
 /// intervals later.
 const LONG_INTERVALS: u32 = 4;
@@ -52,7 +50,7 @@ pub struct Read {
 
 impl Read {
     /// Whether the client read at once: it has waited.
-    fn was_waited_for(&self, interval: Duration) -> bool {
+    pub fn was_waited_for(&self, interval: Duration) -> bool {
         let at_once = self.round_trip + IMMEDIATE.min(interval / 4);
         self.seen.since(self.available) < at_once
     }
@@ -178,12 +176,6 @@ impl Reads {
     /// The read that is expected next, if any is.
     pub fn predicted(&self) -> Option<Timestamp> {
         self.predicted
-    }
-
-    /// Whether there were several reads, and never less than `time` between two of them.
-    pub fn are_rare(&self, time: Duration) -> bool {
-        let mut pairs = self.times.iter().zip(self.times.iter().skip(1));
-        self.times.len() > RARE_INTERVALS && pairs.all(|(one, next)| next.since(*one) >= time)
     }
 
     fn short_interval(&self) -> Option<Duration> {

@@ -3,7 +3,7 @@
 use super::Context;
 use super::client::Client;
 use super::freshness::{Advice, Freshness, Timing};
-use super::multipart::{CONTENT_TYPE, Multipart, PROBE};
+use super::multipart::{CONTENT_TYPE, Multipart, PROBE, question};
 use super::rate_limit::{LEAST_FPS, RateLimit};
 use super::reply::{Reply, Status, allow};
 use super::request::Request;
@@ -116,7 +116,11 @@ impl<'a> Stream<'a> {
             let seen = newest.as_ref().map(|jpeg| jpeg.number);
             let until = match self.freshness.next(now, &info, timing) {
                 Advice::Probe => {
-                    self.probe()?;
+                    self.probe(PROBE)?;
+                    continue;
+                }
+                Advice::Ask => {
+                    self.probe(&question())?;
                     continue;
                 }
                 Advice::Wait(at) => {
@@ -140,7 +144,7 @@ impl<'a> Stream<'a> {
                 }
             };
             if self.client.is_half_closed() && !std::mem::replace(&mut self.half_closed, true) {
-                self.probe()?;
+                self.probe(PROBE)?;
             }
             let context = self.context;
             let until = until.map(|at| Instant::now() + at.since(Timestamp::now()));
@@ -185,9 +189,9 @@ impl<'a> Stream<'a> {
         Ok(bytes)
     }
 
-    fn probe(&mut self) -> io::Result<()> {
+    fn probe(&mut self, lines: &str) -> io::Result<()> {
         if self.multipart.can_probe() {
-            self.client.write(&[PROBE.as_bytes()])?;
+            self.client.write(&[lines.as_bytes()])?;
             self.context.metrics.probes_sent.inc();
         }
         Ok(())

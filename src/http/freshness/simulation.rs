@@ -3,6 +3,7 @@
 //! 40 ms or when the client reads; its window shrinks by what lies unread. A buffer that becomes larger
 //! is announced by and by: two bytes more for each byte that comes, read or not.
 
+use super::super::multipart::QUESTION_BYTES;
 use super::*;
 use std::collections::VecDeque;
 
@@ -22,6 +23,8 @@ pub(super) struct Scene {
     /// Whether it has room for three frames at first and for ten later, instead.
     pub buffer_grows: bool,
     pub reads_every: u64,
+    /// In the second half of the time, where that is another.
+    pub reads_every_later: Option<u64>,
     /// A tick comes up to this much late.
     pub read_jitter: u64,
     /// One tick in twenty comes up to this much late.
@@ -43,6 +46,7 @@ impl Default for Scene {
             buffer: 6 << 20,
             buffer_grows: false,
             reads_every: 250,
+            reads_every_later: None,
             read_jitter: 2,
             hiccup: 0,
             phase: 0,
@@ -82,6 +86,8 @@ pub(super) struct Seen {
     /// The frames' arrivals.
     pub frames: Vec<u64>,
     pub probes: u64,
+    /// For how long a read has waited for its frame, at any time, ms.
+    pub longest_wait: u64,
 }
 
 impl Seen {
@@ -123,10 +129,12 @@ struct Segment {
 struct Client {
     received: u64,
     unread: VecDeque<(u64, u64)>, // captured, bytes
+    unread_text: u64,
     delayed_ack: Option<u64>,
     most_announced: u64,
     tick: u64,
     waits: bool,
+    waits_since: u64,
     busy_until: u64,
     random: Random,
 }
@@ -156,6 +164,9 @@ impl Client {
             acknowledge |= segment.frame.is_some() || self.most_announced < self.room(scene);
             if let Some(captured) = segment.frame {
                 self.unread.push_back((captured, segment.bytes));
+            } else if segment.bytes > PROBE_BYTES {
+                acknowledge = true;
+                self.unread_text += if taken { 0 } else { segment.bytes };
             } else if !acknowledge {
                 self.delayed_ack.get_or_insert(now + DELAYED_ACK);
             }
@@ -165,18 +176,28 @@ impl Client {
         }
         if !self.waits && now >= self.tick && now >= self.busy_until {
             self.waits = true;
+            self.waits_since = now;
             let late = match self.random.up_to(19) {
                 0 => self.random.up_to(scene.hiccup),
                 _ => 0,
             };
-            let beat = (now - scene.phase) / scene.reads_every + 1;
-            let next = scene.phase + beat * scene.reads_every;
+            let every = match scene.reads_every_later {
+                Some(every) if now >= scene.duration / 2 => every,
+                _ => scene.reads_every,
+            };
+            let beat = (now - scene.phase) / every + 1;
+            let next = scene.phase + beat * every;
             self.tick = next + late + self.random.up_to(scene.read_jitter);
+        }
+        if self.waits && self.unread.is_empty() {
+            self.unread_text = 0;
         }
         if self.waits
             && let Some((captured, _)) = self.unread.pop_front()
         {
             self.waits = false;
+            seen.longest_wait = seen.longest_wait.max(now - self.waits_since);
+            self.unread_text = 0;
             self.busy_until = now + scene.decoding;
             acknowledge |= self.delayed_ack.is_some() && self.unread.is_empty();
             if now >= scene.duration / 2 {
@@ -201,7 +222,7 @@ impl Client {
             true => scene.first_buffer(),
             false => scene.last_buffer(),
         };
-        buffer.saturating_sub(unread)
+        buffer.saturating_sub(unread + self.unread_text)
     }
 }
 
@@ -215,10 +236,12 @@ pub(super) fn play(scene: &Scene) -> Seen {
     let mut client = Client {
         received: 0,
         unread: VecDeque::new(),
+        unread_text: 0,
         delayed_ack: None,
         most_announced: scene.first_buffer(),
         tick: scene.phase,
         waits: false,
+        waits_since: 0,
         busy_until: 0,
         random: Random(scene.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
     };
@@ -250,12 +273,16 @@ pub(super) fn play(scene: &Scene) -> Seen {
             ..Info::default()
         };
         match freshness.next(at(now), &info, timing) {
-            Advice::Probe => {
+            advice @ (Advice::Probe | Advice::Ask) => {
                 seen.probes += 1;
-                sent += PROBE_BYTES;
+                let bytes = match advice {
+                    Advice::Probe => PROBE_BYTES,
+                    _ => u64::from(QUESTION_BYTES),
+                };
+                sent += bytes;
                 link.push_back(Segment {
                     there: link_free.max(now) + scene.one_way,
-                    bytes: PROBE_BYTES,
+                    bytes,
                     frame: None,
                 });
             }

@@ -80,6 +80,33 @@ fn who_reads_rarely_sees_fresh_pictures_too() {
     }
 }
 
+/// OpenCV gives up after 30 s.
+#[test]
+fn who_has_read_rarely_and_begins_to_wait_is_not_kept_waiting() {
+    for reads_every in [12_000, 30_000, 60_000, 240_000] {
+        for one_way in [0, 8] {
+            let scene = Scene {
+                reads_every,
+                reads_every_later: Some(100),
+                one_way,
+                read_jitter: 20,
+                duration: 20 * reads_every,
+                ..Scene::default()
+            };
+            let seen = play(&scene);
+            assert!(
+                seen.longest_wait < 20_000,
+                "{}: {scene:?}",
+                seen.longest_wait
+            );
+            let steady = seen.frames.len() as u64 * 125;
+            let most = scene.duration / 2;
+            let least = most - 2 * reads_every - 20_000;
+            assert!(steady > least, "{steady} of {most} ms: {scene:?}");
+        }
+    }
+}
+
 proptest! {
     // The same clients each time: what fails once in ten thousand is no news in a run for something else.
     #![proptest_config(ProptestConfig { cases: 96, rng_seed: RngSeed::Fixed(708), failure_persistence: None, ..ProptestConfig::default() })]
@@ -102,7 +129,7 @@ proptest! {
     ) {
         let scene = Scene {
             camera_interval, encoding, frame, one_way, bytes_per_ms, reads_every, read_jitter, hiccup, phase, decoding,
-            buffer_grows, seed, buffer: 24 << 20, duration: 60_000,
+            buffer_grows, seed, buffer: 24 << 20, duration: 60_000, reads_every_later: None,
         };
         let seen = play(&scene);
         // The client's own unsteadiness, and what its delayed acknowledgements hide.
