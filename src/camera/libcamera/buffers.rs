@@ -9,7 +9,8 @@ use libcamera::framebuffer::{
 use libcamera::framebuffer_allocator::{FrameBuffer, FrameBufferAllocator};
 use libcamera::request::Request;
 use libcamera::stream::Stream;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
 /// Requests with a buffer each, and what the processor sees of the buffers, by the requests' cookies.
@@ -64,18 +65,7 @@ fn imported(
         let fd = heap
             .allocate(length.max(end))
             .map_err(failed("allocating a buffer"))?;
-        let described: Result<Vec<_>, _> = planes
-            .iter()
-            .map(|&(offset, length)| {
-                Ok(FrameBufferPlane {
-                    fd: fd.try_clone()?,
-                    offset: offset as u32,
-                    length: length as u32,
-                })
-            })
-            .collect();
-        let buffer = described.and_then(|planes| OwnedFrameBuffer::new(planes, None));
-        let buffer = buffer.map_err(failed("describing a buffer"))?;
+        let buffer = described(&fd, &planes).map_err(failed("describing a buffer"))?;
         let mapping = Mapping::new(fd.as_fd(), end).map_err(failed("mapping a buffer"))?;
         buffers
             .requests
@@ -87,6 +77,26 @@ fn imported(
         }));
     }
     Ok(buffers)
+}
+
+/// A buffer for libcamera with these planes (offset and length) in the memory behind `fd`.
+fn described(fd: &OwnedFd, planes: &[(usize, usize)]) -> io::Result<OwnedFrameBuffer> {
+    let plane = |&(offset, length): &(usize, usize)| {
+        Ok(FrameBufferPlane {
+            fd: fd.try_clone()?,
+            offset: offset as u32,
+            length: length as u32,
+        })
+    };
+    let planes: Vec<_> = planes.iter().map(plane).collect::<io::Result<_>>()?;
+    let given: Vec<_> = planes.iter().map(|plane| plane.fd.as_raw_fd()).collect();
+    let buffer = OwnedFrameBuffer::new(planes, None)?;
+    for fd in given {
+        // SAFETY: the crate's version 0.7.0, and only that one may be used, gives up these descriptors without closing
+        // them, and libcamera works with copies of its own. Each was open until now, and nobody else has it.
+        drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    }
+    Ok(buffer)
 }
 
 /// Buffers that the camera's driver allocates.
@@ -204,9 +214,43 @@ pub(super) fn format(format: libcamera::pixel_format::PixelFormat) -> Option<For
     }
 }
 
-pub(super) fn failed(what: &'static str) -> impl Fn(std::io::Error) -> CameraError {
+pub(super) fn failed(what: &'static str) -> impl Fn(io::Error) -> CameraError {
     move |reason| CameraError::Failed {
         what,
         reason: reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use libcamera::framebuffer::AsFrameBuffer;
+
+    /// How many descriptors of this process show the memory behind `fd`.
+    fn descriptors(fd: &OwnedFd) -> usize {
+        let target = |fd: &str| std::fs::read_link(format!("/proc/self/fd/{fd}"));
+        let wanted = target(&fd.as_raw_fd().to_string()).unwrap();
+        let open = std::fs::read_dir("/proc/self/fd").unwrap();
+        let names = open.map(|entry| entry.unwrap().file_name());
+        let same = |name: &std::ffi::OsString| {
+            target(&name.to_string_lossy()).is_ok_and(|link| link == wanted)
+        };
+        names.filter(same).count()
+    }
+
+    /// On a Raspberry Pi the memory for pictures is gone after a few reopenings, if descriptors stay behind.
+    #[test]
+    fn a_buffer_that_is_dropped_leaves_no_descriptor_behind() {
+        // SAFETY: the name is a C string; the result is checked before it is used.
+        let fd = unsafe { libc::memfd_create(c"picam-buffers-test".as_ptr(), libc::MFD_CLOEXEC) };
+        assert!(fd >= 0);
+        // SAFETY: the kernel has just made this descriptor for us.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let buffer = described(&fd, &[(0, 4096), (4096, 1024), (5120, 1024)]).unwrap();
+        let used = buffer.planes().len();
+        assert_eq!(used, 3);
+        assert!((2..=1 + used).contains(&descriptors(&fd)), "libcamera's");
+        drop(buffer);
+        assert_eq!(descriptors(&fd), 1, "only the test's own");
     }
 }
