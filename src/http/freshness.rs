@@ -6,12 +6,9 @@
 //! announce that the window opened again before it is sent a segment, so a probe is sent, a header line of the next
 //! part. Its acknowledgement comes when the client reads, or after 40 ms.
 
-mod question;
-
 use super::prediction::{Outlook, Read, Reads};
 use super::tcp::Info;
 use crate::clock::Timestamp;
-use question::{Answer, Question};
 use std::time::Duration;
 
 /// Between two readings of a connection's state while nothing else will tell, and from a transmission's end to the
@@ -33,8 +30,11 @@ const WINDOW_LIMITED: Duration = Duration::from_millis(20);
 /// A window that has grown by half of the frame and no further for this long is all there is: the client's system
 /// has made it smaller. OpenCV gives a stream up after 30 s.
 const SMALLER_WINDOW: Duration = Duration::from_secs(5);
-/// After a read the next frame comes within this time, whatever is predicted, where the client's answers are wrong.
-const LONGEST_HOLD: Duration = Duration::from_secs(20);
+/// After a read the next frame comes within this time, whatever is predicted. OpenCV gives a stream up that keeps it
+/// waiting for 30 s, and image_publisher never opens it again: a client that suddenly reads at once must not wait so long.
+/// Only one that was never seen to read more often than `RARE` waits longer: its frames lay there longer than any was held.
+const LONGEST_HOLD: Duration = Duration::from_secs(25);
+const RARE: Duration = Duration::from_secs(26);
 /// A client that has read nothing at all for this long is sent another frame all the same: when its socket is full
 /// the write's limit ends the connection.
 const LONGEST_UNREAD: Duration = Duration::from_secs(600);
@@ -48,8 +48,6 @@ pub enum Advice {
     Wait(Timestamp),
     /// Write a header line that says nothing, then ask again.
     Probe,
-    /// Write so many of them that the client's window says whether it has read them, then ask again.
-    Ask,
 }
 
 /// What a frame takes from the camera to the client's socket.
@@ -72,18 +70,11 @@ pub struct Freshness {
     /// From the first byte's writing to the last one's acknowledgement, smoothed.
     transfer: Duration,
     frames_sent: u32,
-    /// Whether the client's answers can be trusted.
-    answers: bool,
-    /// The client has just said that it waits: it reads what comes at once.
-    says_it_waits: bool,
 }
 
 enum State {
-    /// The client has read all; its next frame is one that arrived at `from` or later.
-    Read {
-        from: Timestamp,
-        question: Question,
-    },
+    /// The client has read all; its next frame is one that arrived at this moment or later.
+    Read(Timestamp),
     Sent(Sent),
 }
 
@@ -116,15 +107,10 @@ impl Freshness {
         Self {
             probes,
             largest_window: 0,
-            state: State::Read {
-                from,
-                question: Question::after(from),
-            },
+            state: State::Read(from),
             reads: Reads::default(),
             transfer: Duration::ZERO,
             frames_sent: 0,
-            answers: true,
-            says_it_waits: false,
         }
     }
 
@@ -158,20 +144,8 @@ impl Freshness {
     pub fn next(&mut self, now: Timestamp, info: &Info, timing: Timing) -> Advice {
         let check = now.after(CHECK_INTERVAL.min(timing.interval / 8));
         let sent = match &mut self.state {
-            State::Read { from, .. } if now >= *from => return Advice::Send(*from),
-            State::Read { from, question } => {
-                let (from, window) = (*from, info.window.filter(|_| self.probes && self.answers));
-                let Some(window) = window else {
-                    return Advice::Wait(from);
-                };
-                return match question.next(now, window, info, check) {
-                    Answer::Unknown(advice) => advice.no_later_than(from),
-                    Answer::Waits => {
-                        self.says_it_waits = true;
-                        self.hungry(now, timing)
-                    }
-                };
-            }
+            State::Read(from) if now < *from => return Advice::Wait(*from),
+            State::Read(from) => return Advice::Send(*from),
             State::Sent(sent) => sent,
         };
         if info.unsent > 0 {
@@ -238,9 +212,6 @@ impl Freshness {
     }
 
     fn read(&mut self, now: Timestamp, read: Read, timing: Timing) -> Advice {
-        if std::mem::take(&mut self.says_it_waits) && !read.was_waited_for(timing.interval) {
-            self.answers = false;
-        }
         let was_predicted = self.reads.predicted().is_some();
         let outlook = self.reads.observe(read, timing.interval);
         match outlook {
@@ -253,7 +224,7 @@ impl Freshness {
                 // The last frame that is there in time arrives at most one interval before this.
                 let arrives = due.before(timing.encoding + self.transfer);
                 let from = arrives.before(timing.interval);
-                let from = match self.answers {
+                let from = match self.reads.are_rare(RARE) {
                     true => from,
                     false => from.min(now.after(LONGEST_HOLD)),
                 };
@@ -268,21 +239,11 @@ impl Freshness {
     }
 
     fn send_from(&mut self, from: Timestamp, now: Timestamp) -> Advice {
-        let question = Question::after(now);
-        self.state = State::Read { from, question };
+        self.state = State::Read(from);
         if now < from {
             Advice::Wait(from)
         } else {
             Advice::Send(from)
-        }
-    }
-}
-
-impl Advice {
-    fn no_later_than(self, end: Timestamp) -> Self {
-        match self {
-            Advice::Wait(until) => Advice::Wait(until.min(end)),
-            advice => advice,
         }
     }
 }

@@ -9,14 +9,6 @@ use crate::hub::Jpeg;
 pub(super) const CONTENT_TYPE: &str = "multipart/x-mixed-replace; boundary=frame";
 /// A header line that says nothing. Its acknowledgement says how much the client has read.
 pub(super) const PROBE: &str = "X-Probe: 1\r\n";
-/// The size of a [`question`].
-pub(super) const QUESTION_BYTES: u32 = 4096;
-
-/// Header lines that say nothing, so many that they show in the window of a client that does not read them.
-pub(super) fn question() -> String {
-    let line = format!("X-Probe: {}\r\n", "?".repeat(53)); // FFmpeg takes 127 bytes
-    line.repeat(QUESTION_BYTES as usize / line.len())
-}
 
 /// How a stream's parts are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,15 +60,5 @@ impl Multipart {
     /// Whether there is a place for [`PROBE`] between two pictures.
     pub(super) fn can_probe(self) -> bool {
         self == Multipart::Programs
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_question_has_its_size() {
-        assert_eq!(question().len(), QUESTION_BYTES as usize);
     }
 }

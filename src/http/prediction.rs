@@ -22,11 +22,15 @@ const REMEMBERED_INTERVALS: usize = 5;
 const FIRST_DOUBTS: u32 = 3;
 /// A frame comes so late to let the client read older ones first; at most so many frames do.
 const LATE: Duration = Duration::from_secs(1);
-const LATEST: Duration = Duration::from_secs(10);
+const LATEST: Duration = Duration::from_secs(2);
 const MOST_DELAYED: u32 = 12;
+/// So many intervals in a row are a client's habit, when it reads rarely.
+const RARE_INTERVALS: usize = 3;
 /// A read that was waited for tells nothing of the client's interval, unless the next one comes this many frame
 /// intervals later.
 const LONG_INTERVALS: u32 = 4;
+/// To a client that reads no more often than this each frame comes early, at little cost: that it waits must show at once.
+const SELDOM: Duration = Duration::from_secs(3);
 /// A frame may come late in this many reads in a row. Then one has to come early: a client that has begun to read
 /// faster looks just like one that waits for a late frame.
 const LATE_READS: u32 = 3;
@@ -50,7 +54,7 @@ pub struct Read {
 
 impl Read {
     /// Whether the client read at once: it has waited.
-    pub fn was_waited_for(&self, interval: Duration) -> bool {
+    fn was_waited_for(&self, interval: Duration) -> bool {
         let at_once = self.round_trip + IMMEDIATE.min(interval / 4);
         self.seen.since(self.available) < at_once
     }
@@ -178,6 +182,12 @@ impl Reads {
         self.predicted
     }
 
+    /// Whether there were several reads, and never less than `time` between two of them.
+    pub fn are_rare(&self, time: Duration) -> bool {
+        let mut pairs = self.times.iter().zip(self.times.iter().skip(1));
+        self.times.len() > RARE_INTERVALS && pairs.all(|(one, next)| next.since(*one) >= time)
+    }
+
     fn short_interval(&self) -> Option<Duration> {
         let pairs = self.times.iter().zip(self.times.iter().skip(1));
         let mut intervals: Vec<_> = pairs.map(|(one, next)| next.since(*one)).collect();
@@ -216,7 +226,7 @@ impl Reads {
             return Outlook::Due(next.after(interval.max(late)));
         }
         // A frame somewhat late is younger than the one before it by a whole interval.
-        Outlook::Due(match self.late_in_a_row < LATE_READS {
+        Outlook::Due(match self.late_in_a_row < LATE_READS && short < SELDOM {
             true => next.after(interval / 4),
             false => next.before(2 * self.exact),
         })

@@ -3,7 +3,7 @@
 use super::Context;
 use super::client::Client;
 use super::freshness::{Advice, Freshness, Timing};
-use super::multipart::{CONTENT_TYPE, Multipart, PROBE, question};
+use super::multipart::{CONTENT_TYPE, Multipart, PROBE};
 use super::rate_limit::{LEAST_FPS, RateLimit};
 use super::reply::{Reply, Status, allow};
 use super::request::Request;
@@ -116,11 +116,7 @@ impl<'a> Stream<'a> {
             let seen = newest.as_ref().map(|jpeg| jpeg.number);
             let until = match self.freshness.next(now, &info, timing) {
                 Advice::Probe => {
-                    self.probe(PROBE)?;
-                    continue;
-                }
-                Advice::Ask => {
-                    self.probe(&question())?;
+                    self.probe()?;
                     continue;
                 }
                 Advice::Wait(at) => {
@@ -144,7 +140,7 @@ impl<'a> Stream<'a> {
                 }
             };
             if self.client.is_half_closed() && !std::mem::replace(&mut self.half_closed, true) {
-                self.probe(PROBE)?;
+                self.probe()?;
             }
             let context = self.context;
             let until = until.map(|at| Instant::now() + at.since(Timestamp::now()));
@@ -189,9 +185,9 @@ impl<'a> Stream<'a> {
         Ok(bytes)
     }
 
-    fn probe(&mut self, lines: &str) -> io::Result<()> {
+    fn probe(&mut self) -> io::Result<()> {
         if self.multipart.can_probe() {
-            self.client.write(&[lines.as_bytes()])?;
+            self.client.write(&[PROBE.as_bytes()])?;
             self.context.metrics.probes_sent.inc();
         }
         Ok(())

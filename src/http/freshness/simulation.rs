@@ -3,7 +3,6 @@
 //! 40 ms or when the client reads; its window shrinks by what lies unread. A buffer that becomes larger
 //! is announced by and by: two bytes more for each byte that comes, read or not.
 
-use super::super::multipart::QUESTION_BYTES;
 use super::*;
 use std::collections::VecDeque;
 
@@ -129,7 +128,6 @@ struct Segment {
 struct Client {
     received: u64,
     unread: VecDeque<(u64, u64)>, // captured, bytes
-    unread_text: u64,
     delayed_ack: Option<u64>,
     most_announced: u64,
     tick: u64,
@@ -164,9 +162,6 @@ impl Client {
             acknowledge |= segment.frame.is_some() || self.most_announced < self.room(scene);
             if let Some(captured) = segment.frame {
                 self.unread.push_back((captured, segment.bytes));
-            } else if segment.bytes > PROBE_BYTES {
-                acknowledge = true;
-                self.unread_text += if taken { 0 } else { segment.bytes };
             } else if !acknowledge {
                 self.delayed_ack.get_or_insert(now + DELAYED_ACK);
             }
@@ -189,15 +184,11 @@ impl Client {
             let next = scene.phase + beat * every;
             self.tick = next + late + self.random.up_to(scene.read_jitter);
         }
-        if self.waits && self.unread.is_empty() {
-            self.unread_text = 0;
-        }
         if self.waits
             && let Some((captured, _)) = self.unread.pop_front()
         {
             self.waits = false;
             seen.longest_wait = seen.longest_wait.max(now - self.waits_since);
-            self.unread_text = 0;
             self.busy_until = now + scene.decoding;
             acknowledge |= self.delayed_ack.is_some() && self.unread.is_empty();
             if now >= scene.duration / 2 {
@@ -222,7 +213,7 @@ impl Client {
             true => scene.first_buffer(),
             false => scene.last_buffer(),
         };
-        buffer.saturating_sub(unread + self.unread_text)
+        buffer.saturating_sub(unread)
     }
 }
 
@@ -236,7 +227,6 @@ pub(super) fn play(scene: &Scene) -> Seen {
     let mut client = Client {
         received: 0,
         unread: VecDeque::new(),
-        unread_text: 0,
         delayed_ack: None,
         most_announced: scene.first_buffer(),
         tick: scene.phase,
@@ -273,16 +263,12 @@ pub(super) fn play(scene: &Scene) -> Seen {
             ..Info::default()
         };
         match freshness.next(at(now), &info, timing) {
-            advice @ (Advice::Probe | Advice::Ask) => {
+            Advice::Probe => {
                 seen.probes += 1;
-                let bytes = match advice {
-                    Advice::Probe => PROBE_BYTES,
-                    _ => u64::from(QUESTION_BYTES),
-                };
-                sent += bytes;
+                sent += PROBE_BYTES;
                 link.push_back(Segment {
                     there: link_free.max(now) + scene.one_way,
-                    bytes,
+                    bytes: PROBE_BYTES,
                     frame: None,
                 });
             }

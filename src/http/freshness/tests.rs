@@ -75,7 +75,9 @@ fn who_reads_rarely_sees_fresh_pictures_too() {
         };
         let seen = play(&scene);
         assert!(seen.ages.len() >= 7, "{seen:?}");
-        assert!(seen.median() < 1000, "{reads_every}: {:?}", seen.ages);
+        // A 32nd of its interval, for that it waits must show at once.
+        let bound = 500 + reads_every / 20;
+        assert!(seen.median() < bound, "{reads_every}: {:?}", seen.ages);
         assert!(seen.probes < 200 * 16, "{}", seen.probes);
     }
 }
@@ -83,25 +85,25 @@ fn who_reads_rarely_sees_fresh_pictures_too() {
 /// OpenCV gives up after 30 s.
 #[test]
 fn who_has_read_rarely_and_begins_to_wait_is_not_kept_waiting() {
-    for reads_every in [12_000, 30_000, 60_000, 240_000] {
-        for one_way in [0, 8] {
+    for reads_every in [4_000, 12_000, 15_000, 20_000, 25_000] {
+        for buffer_grows in [false, true] {
             let scene = Scene {
                 reads_every,
+                buffer_grows,
                 reads_every_later: Some(100),
-                one_way,
                 read_jitter: 20,
-                duration: 20 * reads_every,
+                duration: 30 * reads_every,
                 ..Scene::default()
             };
             let seen = play(&scene);
             assert!(
-                seen.longest_wait < 20_000,
+                seen.longest_wait < 27_000,
                 "{}: {scene:?}",
                 seen.longest_wait
             );
             let steady = seen.frames.len() as u64 * 125;
             let most = scene.duration / 2;
-            let least = most - 2 * reads_every - 20_000;
+            let least = most - 3 * reads_every - 5_000;
             assert!(steady > least, "{steady} of {most} ms: {scene:?}");
         }
     }
