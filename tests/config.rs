@@ -456,7 +456,7 @@ fn a_control_in_a_later_file_drops_what_it_replaces() {
     assert_eq!(state(&[]), "AfMode=continuous AeEnable=true AwbEnable=true");
     assert_eq!(
         state(&[&fixed]),
-        "ExposureTime=20000 LensPosition=2 AfMode=manual AeEnable=false AwbEnable=true"
+        "ExposureTime=20000 LensPosition=2 AfMode=manual AwbEnable=true"
     );
     assert_eq!(
         state(&[&fixed, &automatic]),

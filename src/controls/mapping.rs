@@ -1,6 +1,9 @@
 //! From the table's controls to libcamera's.
 
-use super::{Kind, Mapped, Set, TABLE, Value};
+use super::{ControlId, Kind, Mapped, Set, TABLE, Value};
+
+/// libcamera's ExposureTimeModeAuto and AnalogueGainModeAuto.
+const MODE_AUTO: i64 = 0;
 
 /// A value for libcamera. It takes the type that libcamera's control has.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,7 +40,22 @@ impl Set {
                 list.push((mapping.name, raw));
             }
         }
+        list.extend(self.automatic_half());
         list
+    }
+
+    /// Of exposure time and gain, the automatic one where only the other is fixed.
+    fn automatic_half(&self) -> Option<(&'static str, Raw)> {
+        let given = |control| self.get(control).is_some();
+        let name = match (
+            given(ControlId::ExposureTime),
+            given(ControlId::AnalogueGain),
+        ) {
+            (true, false) => "AnalogueGainMode",
+            (false, true) => "ExposureTimeMode",
+            _ => return None,
+        };
+        (!given(ControlId::AeEnable)).then_some((name, Raw::Integer(MODE_AUTO)))
     }
 }
 
@@ -92,18 +110,36 @@ mod tests {
             ("AnalogueGainMode", Integer(1)),
             ("AnalogueGain", Float(2.0)),
             ("AfMode", Integer(2)),
-            ("AeEnable", Bool(false)),
             ("AwbEnable", Bool(true)),
         ];
-        assert_eq!(
-            list(&[START, "ExposureTime=20000&AnalogueGain=2"]),
-            expected
-        );
+        let both = list(&[START, "ExposureTime=20000&AnalogueGain=2"]);
+        assert_eq!(both, expected);
         // And back: the modes follow AeEnable, in libcamera itself.
         assert_eq!(
             list(&[START, "ExposureTime=20000", "AeEnable=1"]),
             list(&[START])
         );
+    }
+
+    #[test]
+    fn one_half_may_be_fixed_while_the_other_is_automatic() {
+        for (query, fixed, automatic) in [
+            ("ExposureTime=9", "ExposureTimeMode", "AnalogueGainMode"),
+            ("AnalogueGain=2", "AnalogueGainMode", "ExposureTimeMode"),
+        ] {
+            for before in ["AeEnable=1", "AeEnable=0"] {
+                let list = list(&[before, query]);
+                let modes: Vec<_> = list
+                    .iter()
+                    .filter(|(name, _)| name.ends_with("Mode"))
+                    .collect();
+                assert_eq!(modes, [&(fixed, Integer(1)), &(automatic, Integer(0))]);
+                assert!(list.iter().all(|(name, _)| *name != "AeEnable"));
+            }
+            let held = list(&[&format!("{query}&AeEnable=0")]);
+            assert!(held.iter().all(|(name, _)| *name != automatic), "{held:?}");
+            assert!(held.contains(&("AeEnable", Bool(false))));
+        }
     }
 
     #[test]

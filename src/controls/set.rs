@@ -69,8 +69,9 @@ impl Set {
         self.0.iter().all(Option::is_none)
     }
 
-    /// Makes this, the requested state, what it is after `newer` is applied to it: a fixed exposure
-    /// or lens position turns its automatic off, an automatic drops the fixed values it replaces.
+    /// Makes this, the requested state, what it is after `newer` is applied to it: a fixed value ends the automatic that
+    /// it contradicts, an automatic drops the fixed values it replaces. Of exposure time and gain one may be fixed and
+    /// the other automatic: then `AeEnable`, which stands for both, has no value.
     pub fn merge(&mut self, newer: &Set) {
         use ControlId::{AeEnable, AfMode, AnalogueGain, ExposureTime, LensPosition};
 
@@ -79,7 +80,7 @@ impl Set {
             .or(newer.get(AnalogueGain))
             .is_some()
         {
-            self.put(AeEnable, Some(Value::Bool(false)));
+            self.put(AeEnable, None);
         }
         if newer.get(LensPosition).is_some() {
             self.put(AfMode, Some(Value::Enum("manual")));

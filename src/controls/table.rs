@@ -146,7 +146,7 @@ pub static TABLE: [Control; 6] = [
             max: Some(i32::MAX as f64),
         }),
         unit: "µs",
-        effect: "Exposure time of each frame. Setting it turns AeEnable off.",
+        effect: "Exposure time of each frame. Setting it ends AeEnable; the gain stays automatic unless it is set, too.",
         libcamera: &[
             always("ExposureTimeMode", MODE_MANUAL),
             same("ExposureTime"),
@@ -160,7 +160,7 @@ pub static TABLE: [Control; 6] = [
             max: None,
         }),
         unit: "ratio",
-        effect: "Analogue gain of the sensor. Setting it turns AeEnable off.",
+        effect: "Analogue gain of the sensor. Setting it ends AeEnable; the exposure time stays automatic unless it is set, too.",
         libcamera: &[
             always("AnalogueGainMode", MODE_MANUAL),
             same("AnalogueGain"),
@@ -200,7 +200,7 @@ pub static TABLE: [Control; 6] = [
         name: "AeEnable",
         kind: Kind::Bool,
         unit: "",
-        effect: "Automatic exposure time and gain. true drops ExposureTime and AnalogueGain.",
+        effect: "Automatic exposure time and gain: both, or neither. true drops ExposureTime and AnalogueGain.",
         libcamera: &[same("AeEnable")],
     },
     Control {

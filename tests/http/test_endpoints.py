@@ -72,9 +72,10 @@ def test_picture_of_a_stalled_camera_is_refused(start_picam, small_tables, path)
 
 
 @pytest.mark.parametrize("query, expected", [
-    ("ExposureTime=20000", {"ExposureTime": 20000, "AeEnable": False}),
+    ("ExposureTime=20000", {"ExposureTime": 20000, "AeEnable": None}),
+    ("AnalogueGain=2&AeEnable=0", {"AnalogueGain": 2.0, "AeEnable": False}),
     ("ExposureTime=20000&AnalogueGain=2.5&LensPosition=1.5",
-     {"ExposureTime": 20000, "AnalogueGain": 2.5, "LensPosition": 1.5, "AfMode": "manual", "AeEnable": False}),
+     {"ExposureTime": 20000, "AnalogueGain": 2.5, "LensPosition": 1.5, "AfMode": "manual", "AeEnable": None}),
     ("ExposureTime=&AnalogueGain=&LensPosition=0", {"LensPosition": 0.0, "AfMode": "manual"}),
     ("AeEnable=true", {"AeEnable": True}),
     ("AfMode=continuous&AwbEnable=0", {"AfMode": "continuous", "AwbEnable": False}),
@@ -85,7 +86,7 @@ def test_set_is_remembered(picam, query, expected):
     assert (answer.status, answer.body.strip()) == (200, b"ok")
     requested = json.loads(fetch(picam, "/status").body)["controls"]["requested"]
     for name, value in expected.items():
-        assert requested[name] == value
+        assert requested.get(name) == value
 
 
 @pytest.mark.parametrize("query, said", [

@@ -154,8 +154,8 @@ fn what_is_requested_reaches_the_camera_with_what_is_new() {
     assert_eq!(
         played.log,
         [
-            "apply ExposureTime=20000 AeEnable=false / ExposureTime=20000",
-            "apply ExposureTime=20000 AfMode=auto AeEnable=false / AfMode=auto",
+            "apply ExposureTime=20000 / ExposureTime=20000",
+            "apply ExposureTime=20000 AfMode=auto / AfMode=auto",
             "rate 4",
             "close"
         ]
