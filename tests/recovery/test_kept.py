@@ -46,6 +46,8 @@ def test_a_power_cut_leaves_a_whole_file(start, tables, tmp_path):
             seen.add(requested(picam)["LensPosition"])
         for lens in range(1, 40):
             assert picam.get(f"/set?LensPosition={lens}")[0] == 200
+        while not saved.exists():  # the first file is under way
+            assert picam.process.poll() is None
         picam.process.kill()
         picam.wait()
         assert saved.exists()
