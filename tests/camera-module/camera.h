@@ -137,7 +137,6 @@ void sensor_stop(void);
 bool sensor_on(void);
 void sensor_latch(u32 frame);
 void sensor_plan(struct shot *shot, u32 frame);
-u32 sensor_code(void);
 
 int lens_register(struct device *dev, struct v4l2_device *v4l2, struct v4l2_subdev **lens);
 void lens_free(void);

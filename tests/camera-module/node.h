@@ -57,8 +57,12 @@ struct video_node {
 	bool streaming;
 };
 
+/* formats.c */
 extern const struct node_format raw_formats[8];
+extern const struct v4l2_ioctl_ops node_ioctl_ops;
+void node_default_format(struct video_node *node);
 
+/* node.c */
 int node_register(struct video_node *node, const struct node_kind *kind, struct v4l2_device *v4l2,
 		  struct v4l2_ctrl_handler *controls);
 void node_unregister(struct video_node *node);
@@ -68,6 +72,16 @@ void node_put_back(struct video_node *node, struct node_buffer *buffer);
 void *node_memory(struct node_buffer *buffer);
 void node_done(struct video_node *node, struct node_buffer *buffer, u32 sequence, u64 ns, bool good);
 struct v4l2_rect node_crop(struct video_node *node);
+
+static inline bool node_is_meta(const struct video_node *node)
+{
+	return node->kind->type == V4L2_BUF_TYPE_META_CAPTURE;
+}
+
+static inline bool node_is_output(const struct video_node *node)
+{
+	return node->kind->type == V4L2_BUF_TYPE_VIDEO_OUTPUT;
+}
 
 static inline bool node_streams(struct video_node *node)
 {

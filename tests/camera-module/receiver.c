@@ -38,14 +38,15 @@ static struct receiver {
 	struct mutex lock;		/* of what follows */
 	struct task_struct *thread;
 	struct frame frame;		/* the one under way */
-	u32 sequence;
+	u32 sequence;			/* frames that ended */
 	/* Of the frame that started last, for debugfs. */
-	u32 exposure_us, gain;
+	u32 number, exposure_us, gain;
 } receiver;
 
+/* Number of the frame that started last. */
 u32 receiver_sequence(void)
 {
-	return READ_ONCE(receiver.sequence);
+	return READ_ONCE(receiver.number);
 }
 
 /* Whether it is time; false: the thread is to end. */
@@ -90,6 +91,7 @@ static void frame_begin(const struct shot *shot)
 	lost = faults_take(&faults.lose);
 	frame->image = lost ? NULL : node_take(&receiver.image);
 	frame->data = lost ? NULL : node_take(&receiver.data);
+	WRITE_ONCE(receiver.number, frame->shot.sequence);
 	receiver.exposure_us = div_u64(frame->shot.exposure_ns, 1000);
 	receiver.gain = frame->shot.gain;
 	event.u.frame_sync.frame_sequence = frame->shot.sequence;
@@ -119,7 +121,7 @@ static void frame_end(void)
 		node_done(&receiver.image, frame->image, shot->sequence, shifted(shot->start_ns), good);
 	}
 	frame->image = frame->data = NULL;
-	WRITE_ONCE(receiver.sequence, receiver.sequence + 1);
+	receiver.sequence++;
 unlock:
 	mutex_unlock(&receiver.lock);
 }
@@ -182,6 +184,7 @@ static int start(struct video_node *node)
 		goto unlock;
 	memset(&receiver.frame, 0, sizeof(receiver.frame));
 	receiver.sequence = 0;
+	WRITE_ONCE(receiver.number, 0);
 	ret = sensor_start();
 	if (ret)
 		goto unlock;
@@ -299,7 +302,7 @@ DEFINE_DEBUGFS_ATTRIBUTE(streaming_fops, streaming_get, NULL, "%llu\n");
 
 void receiver_debugfs(struct dentry *folder)
 {
-	debugfs_create_u32("frame", 0444, folder, &receiver.sequence);
+	debugfs_create_u32("frame", 0444, folder, &receiver.number);
 	debugfs_create_u32("exposure", 0444, folder, &receiver.exposure_us);
 	debugfs_create_u32("gain", 0444, folder, &receiver.gain);
 	debugfs_create_file_unsafe("streaming", 0444, folder, NULL, &streaming_fops);

@@ -14,8 +14,8 @@
 #include <media/v4l2-event.h>
 #include <media/v4l2-subdev.h>
 
-#include "bcm2835.h"
 #include "camera.h"
+#include "sensor.h"
 
 #define EXPOSURE_MARGIN 48	/* lines that a frame is longer than its exposure, at least */
 #define EXPOSURE_DEFAULT 0x640
@@ -24,62 +24,41 @@
 #define GAIN_MAX 960
 #define SOLID_MAX 0xfff
 
-struct mode {
-	u32 width, height, line_length, vblank_min, vblank_default, exposure_min, exposure_step, sensitivity;
-	u64 pixel_rate;
-	struct v4l2_rect crop;	/* of the scene */
-	bool hdr;
-};
-
-static const struct mode modes[] = {
+static const struct sensor_mode modes[] = {
 	{ 4608, 2592, 15648, 58, 58, 8, 1, 1, 595200000, { 0, 0, ARRAY_WIDTH, ARRAY_HEIGHT } },
 	{ 2304, 1296, 7824, 40, 1198, 4, 2, 2, 585600000, { 0, 0, ARRAY_WIDTH, ARRAY_HEIGHT } },
 	{ 1536, 864, 5216, 40, 2755, 4, 2, 2, 566400000, { 768, 432, 3072, 1728 } },
 };
 
-static const struct mode hdr_modes[] = {
+static const struct sensor_mode hdr_modes[] = {
 	{ 2304, 1296, 5216, 3673, 3673, 128, 32, 2, 777600000, { 0, 0, ARRAY_WIDTH, ARRAY_HEIGHT }, true },
 };
 
-struct registers {
-	u32 exposure, gain, frame_length, pattern, solid[4];
-};
-
-static struct sensor {
-	struct v4l2_subdev subdev;
-	struct media_pad pads[2];
-	struct v4l2_ctrl_handler controls;
-	struct v4l2_ctrl *exposure, *vblank, *hblank, *pixel_rate, *hflip, *vflip, *hdr;
-	const struct mode *mode;	/* under the lock of the controls */
-	s32 temperature;
-
-	spinlock_t lock;		/* of what follows */
-	bool on;
-	struct registers registers;
-	struct registers latched[4];	/* as they were when the last frames began, by number */
-} sensor;
+struct sensor sensor;
 
 bool sensor_on(void)
 {
 	return READ_ONCE(sensor.on);
 }
 
-static const struct mode *mode_list(u32 *count)
+/* Modes with or without HDR. */
+const struct sensor_mode *sensor_modes(bool hdr, u32 *count)
 {
-	*count = sensor.hdr->val ? ARRAY_SIZE(hdr_modes) : ARRAY_SIZE(modes);
-	return sensor.hdr->val ? hdr_modes : modes;
+	*count = hdr ? ARRAY_SIZE(hdr_modes) : ARRAY_SIZE(modes);
+	return hdr ? hdr_modes : modes;
 }
 
-static const struct mode *nearest_mode(u32 width, u32 height)
+const struct sensor_mode *sensor_nearest_mode(bool hdr, u32 width, u32 height)
 {
-	const struct mode *list;
+	const struct sensor_mode *list;
 	u32 count;
 
-	list = mode_list(&count);
+	list = sensor_modes(hdr, &count);
 	return v4l2_find_nearest_size(list, count, width, height, width, height);
 }
 
-static void set_mode(const struct mode *mode)
+/* Under the lock of the controls. */
+void sensor_set_mode(const struct sensor_mode *mode)
 {
 	u32 hblank = mode->line_length - mode->width;
 
@@ -92,7 +71,7 @@ static void set_mode(const struct mode *mode)
 
 static void set_register(const struct v4l2_ctrl *ctrl)
 {
-	struct registers *registers = &sensor.registers;
+	struct sensor_registers *registers = &sensor.registers;
 
 	spin_lock_irq(&sensor.lock);
 	switch (ctrl->id) {
@@ -127,10 +106,10 @@ static int sensor_s_ctrl(struct v4l2_ctrl *ctrl)
 		u32 most = sensor.mode->height + ctrl->val - EXPOSURE_MARGIN;
 
 		__v4l2_ctrl_modify_range(sensor.exposure, sensor.exposure->minimum, most, 1,
-					 min_t(u32, most, sensor.exposure->val));
+					 min_t(u32, most, sensor.exposure->cur.val));
 	}
 	if (ctrl->id == V4L2_CID_WIDE_DYNAMIC_RANGE && sensor.mode->hdr != ctrl->val)
-		set_mode(nearest_mode(sensor.mode->width, sensor.mode->height));
+		sensor_set_mode(sensor_nearest_mode(ctrl->val, sensor.mode->width, sensor.mode->height));
 	if (!sensor_on())
 		return 0;
 	ret = faults_bus();
@@ -193,9 +172,9 @@ void sensor_latch(u32 frame)
 /* How frame number `frame` will be taken; to be asked when the one before has begun. */
 void sensor_plan(struct shot *shot, u32 frame)
 {
-	const struct mode *mode = sensor.mode;
+	const struct sensor_mode *mode = sensor.mode;
 	u64 line_ps = div64_u64(1000000000000ull * mode->line_length, mode->pixel_rate);
-	struct registers registers;
+	struct sensor_registers registers;
 	u32 frame_length;
 
 	spin_lock_irq(&sensor.lock);
@@ -216,8 +195,8 @@ void sensor_plan(struct shot *shot, u32 frame)
 		.width = mode->width,
 		.height = mode->height,
 		.crop = mode->crop,
-		.hflip = sensor.hflip->val,
-		.vflip = sensor.vflip->val,
+		.hflip = sensor.hflip->cur.val,
+		.vflip = sensor.vflip->cur.val,
 		.hdr = mode->hdr,
 		.sensitivity = mode->sensitivity,
 		.pattern = registers.pattern,
@@ -225,129 +204,6 @@ void sensor_plan(struct shot *shot, u32 frame)
 		.temperature = sensor.temperature,
 	};
 }
-
-/* ---- the subdevice ---- */
-
-/* The order of the colours, by the flips. */
-u32 sensor_code(void)
-{
-	static const u32 codes[] = {
-		MEDIA_BUS_FMT_SRGGB10_1X10, MEDIA_BUS_FMT_SGRBG10_1X10,
-		MEDIA_BUS_FMT_SGBRG10_1X10, MEDIA_BUS_FMT_SBGGR10_1X10,
-	};
-
-	return codes[sensor.hflip->val | sensor.vflip->val << 1];
-}
-
-static int enum_code(struct v4l2_subdev *sd, struct v4l2_subdev_state *state, struct v4l2_subdev_mbus_code_enum *it)
-{
-	if (it->index)
-		return -EINVAL;
-	it->code = it->pad ? MEDIA_BUS_FMT_SENSOR_DATA : sensor_code();
-	return 0;
-}
-
-static int enum_size(struct v4l2_subdev *sd, struct v4l2_subdev_state *state, struct v4l2_subdev_frame_size_enum *it)
-{
-	u32 count, width = EMBEDDED_BYTES, height = 1;
-	const struct mode *list;
-
-	if (it->pad) {
-		if (it->index || it->code != MEDIA_BUS_FMT_SENSOR_DATA)
-			return -EINVAL;
-	} else {
-		list = mode_list(&count);
-		if (it->index >= count || it->code != sensor_code())
-			return -EINVAL;
-		width = list[it->index].width;
-		height = list[it->index].height;
-	}
-	it->min_width = it->max_width = width;
-	it->min_height = it->max_height = height;
-	return 0;
-}
-
-static void fill_format(struct v4l2_subdev_format *it, const struct mode *mode)
-{
-	struct v4l2_mbus_framefmt *format = &it->format;
-
-	if (it->pad) {
-		*format = (struct v4l2_mbus_framefmt){
-			.width = EMBEDDED_BYTES, .height = 1,
-			.code = MEDIA_BUS_FMT_SENSOR_DATA, .field = V4L2_FIELD_NONE,
-		};
-		return;
-	}
-	*format = (struct v4l2_mbus_framefmt){
-		.width = mode->width, .height = mode->height,
-		.code = sensor_code(), .field = V4L2_FIELD_NONE, .colorspace = V4L2_COLORSPACE_RAW,
-	};
-	format->ycbcr_enc = V4L2_MAP_YCBCR_ENC_DEFAULT(format->colorspace);
-	format->quantization = V4L2_MAP_QUANTIZATION_DEFAULT(true, format->colorspace, format->ycbcr_enc);
-	format->xfer_func = V4L2_MAP_XFER_FUNC_DEFAULT(format->colorspace);
-}
-
-static int get_fmt(struct v4l2_subdev *sd, struct v4l2_subdev_state *state, struct v4l2_subdev_format *it)
-{
-	mutex_lock(sensor.controls.lock);
-	fill_format(it, sensor.mode);
-	mutex_unlock(sensor.controls.lock);
-	return 0;
-}
-
-static int set_fmt(struct v4l2_subdev *sd, struct v4l2_subdev_state *state, struct v4l2_subdev_format *it)
-{
-	const struct mode *mode;
-	int ret = 0;
-
-	mutex_lock(sensor.controls.lock);
-	mode = nearest_mode(it->format.width, it->format.height);
-	fill_format(it, mode);
-	if (!it->pad && it->which == V4L2_SUBDEV_FORMAT_ACTIVE) {
-		if (sensor_on())
-			ret = -EBUSY;
-		else
-			set_mode(mode);
-	}
-	mutex_unlock(sensor.controls.lock);
-	return ret;
-}
-
-static int get_selection(struct v4l2_subdev *sd, struct v4l2_subdev_state *state, struct v4l2_subdev_selection *it)
-{
-	switch (it->target) {
-	case V4L2_SEL_TGT_CROP:
-		mutex_lock(sensor.controls.lock);
-		it->r = sensor.mode->crop;
-		mutex_unlock(sensor.controls.lock);
-		it->r.left += ARRAY_LEFT;
-		it->r.top += ARRAY_TOP;
-		return 0;
-	case V4L2_SEL_TGT_NATIVE_SIZE:
-		it->r = (struct v4l2_rect){ 0, 0, 4640, 2658 };
-		return 0;
-	case V4L2_SEL_TGT_CROP_DEFAULT:
-	case V4L2_SEL_TGT_CROP_BOUNDS:
-		it->r = (struct v4l2_rect){ ARRAY_LEFT, ARRAY_TOP, ARRAY_WIDTH, ARRAY_HEIGHT };
-		return 0;
-	}
-	return -EINVAL;
-}
-
-static const struct v4l2_subdev_pad_ops pad_ops = {
-	.enum_mbus_code = enum_code,
-	.enum_frame_size = enum_size,
-	.get_fmt = get_fmt,
-	.set_fmt = set_fmt,
-	.get_selection = get_selection,
-};
-
-static const struct v4l2_subdev_core_ops core_ops = {
-	.subscribe_event = v4l2_ctrl_subdev_subscribe_event,
-	.unsubscribe_event = v4l2_event_subdev_unsubscribe,
-};
-
-static const struct v4l2_subdev_ops sensor_ops = { .core = &core_ops, .pad = &pad_ops };
 
 static int create_controls(void)
 {
@@ -358,7 +214,7 @@ static int create_controls(void)
 	};
 	struct v4l2_ctrl_handler *h = &sensor.controls;
 	const struct v4l2_ctrl_ops *ops = &control_ops;
-	const struct mode *mode = &modes[0];
+	const struct sensor_mode *mode = &modes[0];
 	u32 hblank = mode->line_length - mode->width, i;
 
 	v4l2_ctrl_handler_init(h, 16);
@@ -387,7 +243,7 @@ static int create_controls(void)
 	sensor.hdr->flags |= V4L2_CTRL_FLAG_MODIFY_LAYOUT;
 	sensor.mode = mode;
 	mutex_lock(h->lock);
-	set_mode(nearest_mode(mode->width, mode->height));
+	sensor_set_mode(sensor_nearest_mode(camera_hdr, mode->width, mode->height));
 	mutex_unlock(h->lock);
 	return 0;
 }
@@ -400,7 +256,7 @@ int sensor_register(struct device *dev, struct v4l2_device *v4l2, struct v4l2_su
 	ret = create_controls();
 	if (ret)
 		return ret;
-	v4l2_subdev_init(&sensor.subdev, &sensor_ops);
+	v4l2_subdev_init(&sensor.subdev, &sensor_subdev_ops);
 	sensor.subdev.owner = THIS_MODULE;
 	sensor.subdev.dev = dev;
 	sensor.subdev.flags = V4L2_SUBDEV_FL_HAS_DEVNODE | V4L2_SUBDEV_FL_HAS_EVENTS;
