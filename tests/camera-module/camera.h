@@ -116,6 +116,7 @@ void faults_reset(void);
 void faults_debugfs(struct dentry *folder);
 bool faults_take(u32 *count);
 void faults_hang(void);
+void faults_sleep(u32 ms);
 int faults_bus(void);
 void debugfs_create_s32(const char *name, struct dentry *folder, s32 *value);
 

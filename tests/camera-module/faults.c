@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Plays a loose cable, a busy board and a bad day: what the tests break, in debugfs. README.md describes each file. */
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 
@@ -33,6 +34,13 @@ void faults_hang(void)
 {
 	while (READ_ONCE(faults.hang))
 		schedule_timeout_uninterruptible(HZ / 10);
+}
+
+/* Takes so much longer. */
+void faults_sleep(u32 ms)
+{
+	if (ms)
+		msleep(ms);
 }
 
 /* What a transfer on the sensor's bus ends with. */

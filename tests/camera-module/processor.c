@@ -6,7 +6,6 @@
  * is that of what went in, in whole microseconds; each node counts by itself from 0, so a frame that the sensor lost
  * does not show in its numbers.
  */
-#include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/math64.h>
 #include <linux/workqueue.h>
@@ -85,7 +84,7 @@ static void job_run(struct node_buffer *buffers[NODES])
 	good = shot.magic == SHOT_MAGIC;
 	if (!good)
 		dev_warn_ratelimited(processor.v4l2.dev, "a buffer without a frame was put into the processor\n");
-	msleep(READ_ONCE(faults.slow_ms));
+	faults_sleep(READ_ONCE(faults.slow_ms));
 	if (good)
 		good = job_do(buffers, &shot);
 	drop = faults_take(&faults.drop);

@@ -7,7 +7,6 @@
  * and is done when its frame is read out.
  */
 #include <linux/debugfs.h>
-#include <linux/delay.h>
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/math64.h>
@@ -177,7 +176,7 @@ static int start(struct video_node *node)
 	int ret = 0;
 
 	if (node == &receiver.image)
-		msleep(READ_ONCE(faults.start_ms));
+		faults_sleep(READ_ONCE(faults.start_ms));
 	mutex_lock(&receiver.lock);
 	if (!node_streams(&receiver.image) || receiver.thread ||
 	    (!node_streams(&receiver.data) && camera_embedded && !list_empty(&receiver.data.vdev.fh_list)))
