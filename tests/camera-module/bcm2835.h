@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Numbers and layouts of Raspberry Pi's drivers for the Pi 4, as userspace knows them; other kernels' headers lack them. */
+/* Numbers and layouts of Raspberry Pi's drivers for the Pi 4, as userspace knows them: other kernels lack them. */
 #ifndef BCM2835_H
 #define BCM2835_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Plays the video nodes' calls: which formats, sizes and colour spaces they have, as Raspberry Pi's drivers have them. */
+/* Plays the video nodes' calls: their formats, sizes and colour spaces, as Raspberry Pi's drivers have them. */
 #include <media/v4l2-ctrls.h>
 #include <media/v4l2-event.h>
 #include <media/v4l2-ioctl.h>

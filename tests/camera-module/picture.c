@@ -277,6 +277,7 @@ int picture_draw(const struct v4l2_pix_format *pix, u8 *out, const struct shot *
 		 const struct development *how)
 {
 	struct canvas *canvas;
+	int ret = -ENOMEM;
 	u32 i, p;
 
 	canvas = kzalloc(sizeof(*canvas), GFP_KERNEL);
@@ -302,9 +303,10 @@ int picture_draw(const struct v4l2_pix_format *pix, u8 *out, const struct shot *
 	palette_fill(&canvas->palette, shot, how, pix->colorspace);
 	draw_stamp(canvas, shot);
 	draw_scene(canvas, shot, view);
+	ret = 0;
 free:
 	kfree(canvas->packed);
 	kfree(canvas->indices);
 	kfree(canvas);
-	return 0;
+	return ret;
 }

@@ -239,7 +239,8 @@ static int create_controls(void)
 
 /* ---- nodes ---- */
 
-#define PICTURES .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .formats = picture_formats, .format_count = ARRAY_SIZE(picture_formats)
+#define PICTURES .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .formats = picture_formats, \
+	.format_count = ARRAY_SIZE(picture_formats)
 #define ALL .driver = "bcm2835-isp", .copies_time = true, .start = start, .stop = stop, .queued = queued
 static const struct node_kind kinds[NODES] = {
 	[INPUT] = {

@@ -219,10 +219,10 @@ static void stop(struct video_node *node)
 		sensor_stop();
 	}
 	mutex_lock(&receiver.lock);
+	/* Without the picture there are no data either. */
 	if (node == &receiver.image)
-		abandon(node, &receiver.frame.image);
-	else
-		abandon(node, &receiver.frame.data);
+		abandon(&receiver.image, &receiver.frame.image);
+	abandon(&receiver.data, &receiver.frame.data);
 	mutex_unlock(&receiver.lock);
 }
 

@@ -3,7 +3,7 @@
  * Plays the sensor and its driver: modes, controls, registers, and the time it takes from a register to a frame.
  *
  * What is written while frame n is read out holds from frame n + 2 on (exposure, gain) or n + 3 (frame length, the time
- * from the start of the frame before). A sensor that is off keeps nothing: the driver writes all registers at its start.
+ * from the start of the frame before). A sensor that is off keeps nothing: the driver writes everything at its start.
  */
 #include <linux/debugfs.h>
 #include <linux/math64.h>

@@ -20,7 +20,8 @@ def packages():
 @pytest.fixture(scope="session")
 def initramfs(packages, tmp_path_factory):
     """The initramfs with the module and the picam of default_distribution()."""
-    return build_initramfs(packages, build_module(packages), default_distribution(), tmp_path_factory.mktemp("initramfs"))
+    folder = tmp_path_factory.mktemp("initramfs")
+    return build_initramfs(packages, build_module(packages), default_distribution(), folder)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from image.lab.rootfs import copy_modules, picam_files
 from image.lab.tools import ENVIRONMENT, GUEST, run
 
 HERE = Path(__file__).resolve().parent
-MODULES = ["virtio_pci", "virtio_net", "virtio_console", "virtio_rng", "videodev", "videobuf2-v4l2", "videobuf2-vmalloc"]
+MODULES = ["virtio_pci", "virtio_net", "virtio_console", "virtio_rng"]
+MODULES += ["videodev", "videobuf2-v4l2", "videobuf2-vmalloc"]
 DEBUGFS = "/sys/kernel/debug/camera-module"
 # By this picam and libcamera choose their tuning files and where they allocate.
 COMPATIBLE = ["raspberrypi,4-model-b", "brcm,bcm2711", "linux,dummy-virt"]
@@ -91,16 +92,17 @@ class Guest(Access):
         return "\n".join(self._console[-lines:])
 
     def _command(self):
-        machine = ["-M", "virt", *CPU, *self._memory]
+        qemu, machine = "qemu-system-aarch64", [*CPU, *self._memory, "-nodefaults", "-nographic", "-no-reboot"]
         tree = self.folder / "machine.dtb"
-        run("qemu-system-aarch64", "-M", f"virt,dumpdtb={tree}", *machine[2:], "-smp", self._speed[-1], "-nodefaults", "-nographic")
+        run(qemu, "-M", f"virt,dumpdtb={tree}", *machine, *self._speed[-2:])
         run("fdtput", "-t", "s", tree, "/", "compatible", *COMPATIBLE)
         return [
-            "nice", "-n", "19", "qemu-system-aarch64", *machine, *self._speed, "-nodefaults", "-nographic", "-no-reboot",
-            "-serial", "stdio", "-kernel", str(self._kernel), "-initrd", str(self._initramfs), "-dtb", str(tree),
+            "nice", "-n", "19", qemu, "-M", "virt", *machine, *self._speed, "-serial", "stdio",
+            "-kernel", str(self._kernel), "-initrd", str(self._initramfs), "-dtb", str(tree),
             "-append", "console=ttyAMA0 loglevel=6 panic=5 oops=panic",
             "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:8000",
-            "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
+            "-device", "virtio-net-pci,netdev=net,romfile=",
+            "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
             "-chardev", f"socket,id=shell,path={self._shell_path},server=on,wait=off",
             "-device", "virtserialport,chardev=shell,name=shell",
         ]  # fmt: skip
@@ -136,18 +138,20 @@ class Guest(Access):
     def start_picam(self, tables="", environment=""):
         """Starts picam on the camera, with `tables` of TOML beside source and address; its log is /tmp/picam.log."""
         self.run(f"cat >/data/picam/picam.toml <<'END'\n{tables}\nEND")
-        self.run(f"{environment} setsid picam --camera libcamera >>/tmp/picam.log 2>&1 </dev/null & echo $! >/tmp/picam.pid")
+        picam = "setsid picam --camera libcamera >>/tmp/picam.log 2>&1 </dev/null"
+        self.run(f"{environment} {picam} & echo $! >/tmp/picam.pid")
 
     def stop_picam(self, seconds=30):
         """Ends picam as a supervisor would."""
-        self.run("kill $(cat /tmp/picam.pid); while kill -0 $(cat /tmp/picam.pid) 2>/dev/null; do usleep 50000; done", seconds)
+        self.run("read pid </tmp/picam.pid; kill $pid; while kill -0 $pid 2>/dev/null; do usleep 50000; done", seconds)
 
     def wait_for(self, condition, seconds, what, pause=0.2):
         """Waits until `condition()` gives something; that."""
         deadline = time.monotonic() + seconds
         while not (found := condition()):
             if time.monotonic() > deadline:
-                raise MachineError(f"waited {seconds} s for {what}; {self.run('tail -n 20 /tmp/picam.log', check=False)}")
+                log = self.run("tail -n 20 /tmp/picam.log", check=False)
+                raise MachineError(f"waited {seconds} s for {what}; {log}")
             time.sleep(pause)
         return found
 

@@ -11,7 +11,7 @@ GREYS, COLOURS, STRIPES = 7, 12, 19
 
 
 class Picture(NamedTuple):
-    """One picture. `began`: start of the exposure in µs of CLOCK_MONOTONIC modulo 2^32; gain: ratio; lens: register;
+    """One picture. began: start of the exposure in µs of CLOCK_MONOTONIC modulo 2^32; gain: ratio; lens: register;
     greys, colours: 8 patches as (red, green, blue); contrast: of the stripes in the left and the right half, 0 to 255."""
 
     width: int
@@ -47,4 +47,5 @@ def _patch(rgb, row, column):
     """The mean around the middle of a patch."""
     height, width, _ = rgb.shape
     y, x, reach = int(height * row / ROWS), int(width * (2 * column + 1) / 16), width // 64
-    return tuple(rgb[y - reach // 2 : y + reach // 2 + 1, x - reach : x + reach + 1].mean(axis=(0, 1)).round(1).tolist())
+    part = rgb[y - reach // 2 : y + reach // 2 + 1, x - reach : x + reach + 1]
+    return tuple(part.mean(axis=(0, 1)).round(1).tolist())
