@@ -3,14 +3,14 @@
 PYTHON := .venv/bin/python
 SHELL_SCRIPTS := .ci/run fuzz/run tests/setup.sh cross/setup cross/dist $(wildcard cross/parts/*.sh tests/dist/*.sh)
 SHELL_SCRIPTS += tests/image/setup.sh $(wildcard tests/image/guest/init tests/image/guest/S*) \
-	$(wildcard rootfs-overlay/etc/init.d/* rootfs-overlay/usr/bin/* rootfs-overlay/usr/lib/picam/*)
+	tests/camera-module/build tests/camera/init $(wildcard rootfs-overlay/etc/init.d/* rootfs-overlay/usr/bin/* rootfs-overlay/usr/lib/picam/*)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 ARGS ?=
 # How long `make soak` runs; how long `make fuzz` spends on each target.
 SECONDS ?= $(if $(filter fuzz,$(MAKECMDGOALS)),60,3600)
 
-.PHONY: help run test test-libcamera dist test-dist image test-image test-image-full test-distro test-all bench \
-	soak test-soak fuzz
+.PHONY: help run test test-libcamera dist test-dist image test-image test-image-full test-camera test-distro test-all \
+	bench soak test-soak fuzz
 # What compares, counts or measures does so best with the processors for itself.
 .NOTPARALLEL:
 
@@ -22,6 +22,7 @@ help:
 	@echo 'make test-dist       make it, look into it, run it under qemu, and build it once more to compare'
 	@echo 'make image           make a disk and a bundle for qemu in dist/image, from the tarball of make dist'
 	@echo 'make test-image      boot it, update it, cut its power; test-image-full does so more often'
+	@echo 'make test-camera     run libcamera'"'"'s real pipeline in qemu, on a Camera Module 3 made of software'
 	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
 	@echo 'make test-all        all of these tests, as CI does'
 	@echo 'make soak            let clients come, go, stall and send rubbish for an hour, or SECONDS=...; test-soak: 2 minutes'
@@ -70,10 +71,15 @@ test-image test-image-full: dist
 	@tests/image/setup.sh
 	$(PYTHON) tests/image/lanes.py $(if $(filter %-full,$@),full)
 
+test-camera: dist
+	@tests/setup.sh test
+	@tests/image/setup.sh
+	PICAM_TEST_CAMERA=yes $(PYTHON) -m pytest tests/camera
+
 test-distro:
 	@BUILDROOT='$(BUILDROOT)' OE_LAYERS='$(OE_LAYERS)' tests/distro/run
 
-test-all: test test-soak test-libcamera test-dist test-image test-distro
+test-all: test test-soak test-libcamera test-dist test-image test-camera test-distro
 	@echo 'make test-all: every test of every part passed'
 
 bench:

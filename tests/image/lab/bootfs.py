@@ -50,6 +50,11 @@ def initramfs(packages, folder, target):
     copy_modules(packages, folder, [name for names in MACHINE_MODULES.values() for name in names])
     for machine, names in MACHINE_MODULES.items():
         (folder / f"modules.{machine}").write_text("\n".join(names) + "\n")
+    pack_initramfs(folder, target)
+
+
+def pack_initramfs(folder, target):
+    """Writes an initramfs with what is in `folder`; everything in it belongs to root."""
     files = "\n".join(sorted(str(path.relative_to(folder)) for path in folder.rglob("*")))
     shell = 'cpio --create --format=newc --quiet --owner=0:0 | zstd -q -3 -o "$1"'
     Path(target).unlink(missing_ok=True)

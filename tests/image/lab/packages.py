@@ -1,4 +1,4 @@
-"""Debian's arm64 packages for the guest: the newest ones that match, through a private apt configuration.
+"""Debian's packages for the guest: the newest ones that match, through a private apt configuration.
 
 Nothing of it touches the machine's own apt. Lists and packages stay in the cache, so a second run needs the
 network only to look for newer ones, and does without if there is none.
@@ -23,14 +23,14 @@ Types: deb
 URIs: {mirror}
 Suites: {suites}
 Components: main
-Architectures: arm64
+Architectures: {architectures}
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 """
 
 _CONFIGURATION = """\
 APT::Architecture "arm64";
-APT::Architectures {{ "arm64"; }};
+APT::Architectures {{ {architectures} }};
 APT::Install-Recommends "false";
 APT::Sandbox::User "root";
 Acquire::Languages "none";
@@ -51,7 +51,7 @@ def version_key(name):
     return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
 
 
-def _sources():
+def _sources(architectures):
     """The guest's suites, at the mirrors that this machine's own apt is configured with."""
     form = ["--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"]
     mirrors = {"": None, "-security": None}
@@ -63,42 +63,35 @@ def _sources():
     if not all(mirrors.values()):
         raise ToolError("apt has no mirror of Debian and of its security updates configured")
     suites = {"": f"{RELEASE} {RELEASE}-updates", "-security": f"{RELEASE}-security"}
-    return "".join(_SOURCES.format(mirror=mirrors[suffix], suites=suites[suffix]) for suffix in mirrors)
+    listed = {"architectures": " ".join(architectures)}
+    return "".join(_SOURCES.format(mirror=mirrors[suffix], suites=suites[suffix], **listed) for suffix in mirrors)
 
 
-class Packages:
-    """The guest's packages, unpacked.
+def _package(file):
+    """What apt calls the package in a file: name:architecture."""
+    name, _, architecture = file.removesuffix(".deb").split("_")
+    return name if architecture == "all" else f"{name}:{architecture}"
 
-    root: a tree with the programs and their libraries; kernel_root: a tree with the kernel; kernel: its version,
-    like 6.12.117+deb13-arm64. With `update` false the package lists of the cache are good enough.
-    """
 
-    def __init__(self, cache=CACHE, update=True):
-        self._apt = Path(cache) / "apt"
+class Apt:
+    """An apt of its own in the folder `name` of the cache, for packages of `architectures` (arm64 comes first)."""
+
+    def __init__(self, cache=CACHE, name="apt", architectures=("arm64",), update=True):
+        self._apt = Path(cache) / name
         self._debs = Path(cache) / "debs"
         self._debs.mkdir(parents=True, exist_ok=True)
-        self._configure()
+        self._configure(architectures)
         if update:
             self._update()
-        names = run("apt-cache", "pkgnames", "linux-image-6.12", env=self._environment).split()
-        kernels = [name for name in names if KERNEL.fullmatch(name) and not NOT_KERNEL.search(name)]
-        if not kernels:
-            raise ToolError(f"Debian {RELEASE} has no kernel that matches {KERNEL.pattern}")
-        kernel = max(kernels, key=version_key)
-        self.kernel = kernel.removeprefix("linux-image-")
-        simulated = run("apt-get", "--simulate", "install", *PROGRAMS, env=self._environment)
-        wanted = re.findall(r"^Inst (\S+) \((\S+)", simulated, re.MULTILINE)
-        wanted = [name for name, _ in wanted if name in PROGRAMS or name.startswith(("lib", "zlib"))]
-        self.root = self._unpacked("root", wanted)
-        self.kernel_root = self._unpacked("kernel", [kernel])
 
-    def _configure(self):
+    def _configure(self, architectures):
         for folder in ("state/lists/partial", "cache/archives/partial", "etc/sources.list.d", "etc/apt.conf.d", "etc/preferences.d"):
             (self._apt / folder).mkdir(parents=True, exist_ok=True)
         (self._apt / "status").touch()
-        (self._apt / "etc/sources.list.d/guest.sources").write_text(_sources())
+        (self._apt / "etc/sources.list.d/guest.sources").write_text(_sources(architectures))
         configuration = self._apt / "apt.conf"
-        configuration.write_text(_CONFIGURATION.format(apt=self._apt))
+        listed = " ".join(f'"{architecture}";' for architecture in architectures)
+        configuration.write_text(_CONFIGURATION.format(apt=self._apt, architectures=listed))
         self._environment = {**ENVIRONMENT, "APT_CONFIG": str(configuration)}
 
     def _update(self):
@@ -109,11 +102,11 @@ class Packages:
                 raise
             print(f"no newer package lists, going on with those of the cache: {error}", file=sys.stderr)
 
-    def _unpacked(self, name, packages):
+    def unpacked(self, name, packages):
         """A tree with `packages` unpacked, made anew only when one of them has a new version."""
         uris = run("apt-get", "download", "--print-uris", *packages, env=self._environment)
         files = re.findall(r"^'\S+' (\S+) \d+", uris, re.MULTILINE)
-        missing = [file.split("_")[0] for file in files if not (self._debs / file).exists()]
+        missing = [_package(file) for file in files if not (self._debs / file).exists()]
         if missing:
             run("apt-get", "download", *missing, env=self._environment, cwd=self._debs)
         tree, stamp = self._apt.parent / name, self._apt.parent / f"{name}.files"
@@ -130,3 +123,25 @@ class Packages:
             run("dpkg-deb", "--extract", self._debs / file, tree)
         stamp.write_text(listing)
         return tree
+
+
+class Packages(Apt):
+    """The guest's packages, unpacked.
+
+    root: a tree with the programs and their libraries; kernel_root: a tree with the kernel; kernel: its version,
+    like 6.12.117+deb13-arm64. With `update` false the package lists of the cache are good enough.
+    """
+
+    def __init__(self, cache=CACHE, update=True):
+        super().__init__(cache, update=update)
+        names = run("apt-cache", "pkgnames", "linux-image-6.12", env=self._environment).split()
+        kernels = [name for name in names if KERNEL.fullmatch(name) and not NOT_KERNEL.search(name)]
+        if not kernels:
+            raise ToolError(f"Debian {RELEASE} has no kernel that matches {KERNEL.pattern}")
+        kernel = max(kernels, key=version_key)
+        self.kernel = kernel.removeprefix("linux-image-")
+        simulated = run("apt-get", "--simulate", "install", *PROGRAMS, env=self._environment)
+        wanted = re.findall(r"^Inst (\S+) \((\S+)", simulated, re.MULTILINE)
+        wanted = [name for name, _ in wanted if name in PROGRAMS or name.startswith(("lib", "zlib"))]
+        self.root = self.unpacked("root", wanted)
+        self.kernel_root = self.unpacked("kernel", [kernel])

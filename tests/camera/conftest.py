@@ -1,0 +1,67 @@
+"""Fixtures: a guest with the camera, booted once a module, and its parts built once a session."""
+
+import pytest
+from image.lab.packages import Packages
+from image.lab.rootfs import default_distribution
+
+from camera.guest import Guest, build_initramfs, wanted
+from camera.module import build_module
+
+# `make test` does not boot anything: `make test-camera` says so by the environment variable PICAM_TEST_CAMERA.
+if not wanted():
+    collect_ignore_glob = ["test_*.py"]
+
+
+@pytest.fixture(scope="session")
+def packages():
+    return Packages()
+
+
+@pytest.fixture(scope="session")
+def initramfs(packages, tmp_path_factory):
+    """The initramfs with the module and the picam of default_distribution()."""
+    folder = tmp_path_factory.mktemp("initramfs")
+    return build_initramfs(packages, build_module(packages), default_distribution(), folder)
+
+
+@pytest.fixture(scope="module")
+def guest(packages, initramfs, tmp_path_factory):
+    """A running guest without the module, shared by a module's tests. At its end the kernel's log must be clean."""
+    guest = Guest(packages, initramfs, tmp_path_factory.mktemp("guest"))
+    try:
+        yield guest.start()
+        assert guest.complaints() == ""
+    finally:
+        guest.stop()
+
+
+@pytest.fixture
+def camera(guest):
+    """camera(tables, **parameters of the module): the guest with the module plugged in and picam serving its pictures;
+    ended and unplugged after the test."""
+    plugged = []
+
+    def start(tables="", **parameters):
+        guest.plug(**parameters)
+        plugged.append(True)
+        guest.start_picam(tables)
+        guest.wait_jpeg(60)
+        return guest
+
+    yield start
+    if plugged:
+        guest.set(reset=1)
+        guest.stop_picam()
+        assert guest.read("buffers") == "0 0"
+        guest.unplug()
+
+
+@pytest.fixture
+def report(capsys):
+    """report(text): prints a measured figure, whatever pytest captures."""
+
+    def say(text):
+        with capsys.disabled():
+            print(f"\n    {text}", flush=True)
+
+    return say

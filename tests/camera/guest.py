@@ -1,0 +1,161 @@
+"""A Raspberry Pi 4 with a Camera Module 3, as far as libcamera and picam can tell: Debian's kernel in qemu with
+tests/camera-module, the real picam in an initramfs, nothing else."""
+
+import os
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from image.lab.access import Access, MachineError
+from image.lab.bootfs import pack_initramfs
+from image.lab.rootfs import copy_modules, picam_files
+from image.lab.tools import ENVIRONMENT, GUEST, run
+
+HERE = Path(__file__).resolve().parent
+MODULES = ["virtio_pci", "virtio_net", "virtio_console", "virtio_rng"]
+MODULES += ["videodev", "videobuf2-v4l2", "videobuf2-vmalloc"]
+DEBUGFS = "/sys/kernel/debug/camera-module"
+# By this picam and libcamera choose their tuning files and where they allocate.
+COMPATIBLE = ["raspberrypi,4-model-b", "brcm,bcm2711", "linux,dummy-virt"]
+CPU = ["-cpu", "cortex-a72"]
+# Time is counted in instructions, 1 ns each, and does not pass while nothing runs: whatever else the host does, the
+# guest sees the same.
+ICOUNT = ["-icount", "shift=0,sleep=off", "-accel", "tcg,thread=single", "-smp", "1"]
+# What no test may leave in the kernel's log.
+COMPLAINTS = r"WARNING|BUG|Oops|Call trace|Internal error"
+
+
+def build_initramfs(packages, module, distribution, folder):
+    """Writes an initramfs with the module and the picam of `distribution` into `folder`; its path."""
+    tree = Path(folder) / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    for name in ("bin", "dev", "proc", "sys", "usr/lib", "usr/bin"):
+        (tree / name).mkdir(parents=True)
+    (tree / "lib").symlink_to("usr/lib")
+    shutil.copy(packages.root / "usr/bin/busybox", tree / "bin/busybox")
+    (tree / "bin/sh").symlink_to("busybox")
+    shutil.copy(HERE / "init", tree / "init")
+    shutil.copy(GUEST / "S98shell", tree / "S98shell")
+    shutil.copy(module, tree / "camera_module.ko")
+    (tree / "modules").write_text("\n".join(MODULES) + "\n")
+    copy_modules(packages, tree, MODULES)
+    for name, content in picam_files(distribution).items():
+        path = tree / "usr" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(0o755 if name.startswith("bin/") else 0o644)
+    target = Path(folder) / "initramfs.img"
+    pack_initramfs(tree, target)
+    return target
+
+
+class Guest(Access):
+    """One machine, from start to stop. With `icount` its clock counts instructions."""
+
+    def __init__(self, packages, initramfs, folder, icount=False, megabytes=1536):
+        super().__init__(folder)
+        self._kernel = packages.kernel_root / "boot" / f"vmlinuz-{packages.kernel}"
+        self._initramfs = initramfs
+        self._speed = ICOUNT if icount else ["-accel", "tcg,thread=multi", "-smp", "2"]
+        self._memory = ["-m", str(megabytes)]
+        self._console = []
+        self._qemu = None
+
+    def start(self, seconds=120):
+        """Boots; returns when its shell answers."""
+        self._qemu = subprocess.Popen(
+            self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT
+        )
+        threading.Thread(target=self._read_console, args=(self._qemu.stdout,), daemon=True).start()
+        self.run("true", seconds)
+        return self
+
+    def stop(self):
+        """Takes its power away."""
+        if self._qemu:
+            self._qemu.kill()
+            self._qemu.wait()
+            self._qemu = None
+        self._close_shell()
+
+    def _read_console(self, stream):
+        with stream, open(self.folder / "console.log", "a", encoding="utf-8") as log:
+            for raw in stream:
+                line = raw.decode(errors="replace").rstrip()
+                self._console.append(line)
+                log.write(line + "\n")
+                log.flush()
+
+    def console_end(self, lines=25):
+        return "\n".join(self._console[-lines:])
+
+    def _command(self):
+        qemu, machine = "qemu-system-aarch64", [*CPU, *self._memory, "-nodefaults", "-nographic", "-no-reboot"]
+        tree = self.folder / "machine.dtb"
+        run(qemu, "-M", f"virt,dumpdtb={tree}", *machine, *self._speed[-2:])
+        run("fdtput", "-t", "s", tree, "/", "compatible", *COMPATIBLE)
+        return [
+            "nice", "-n", "19", qemu, "-M", "virt", *machine, *self._speed, "-serial", "stdio",
+            "-kernel", str(self._kernel), "-initrd", str(self._initramfs), "-dtb", str(tree),
+            "-append", "console=ttyAMA0 loglevel=6 panic=5 oops=panic",
+            "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:8000",
+            "-device", "virtio-net-pci,netdev=net,romfile=",
+            "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
+            "-chardev", f"socket,id=shell,path={self._shell_path},server=on,wait=off",
+            "-device", "virtserialport,chardev=shell,name=shell",
+        ]  # fmt: skip
+
+    def run(self, command, seconds=60, check=True):
+        """Runs a command as root; its output. MachineError if it fails, unless `check` is false."""
+        return self.shell(command, seconds, check)
+
+    # The camera
+
+    def plug(self, **parameters):
+        """Loads the module with these parameters."""
+        self.run("insmod /camera_module.ko " + " ".join(f"{name}={value}" for name, value in parameters.items()))
+
+    def unplug(self):
+        """Unloads it. Nothing may use the camera."""
+        self.run("rmmod camera_module")
+
+    def set(self, **values):
+        """Writes files of the module's debugfs: the scene and the faults."""
+        self.run("; ".join(f"echo {value} >{DEBUGFS}/{name}" for name, value in values.items()))
+
+    def read(self, name):
+        """A file of the module's debugfs."""
+        return self.run(f"cat {DEBUGFS}/{name}")
+
+    def complaints(self):
+        """Lines of the kernel's log that no test may leave there."""
+        return self.run(f"dmesg | grep -E '{COMPLAINTS}'", check=False)
+
+    # picam
+
+    def start_picam(self, tables="", environment=""):
+        """Starts picam on the camera, with `tables` of TOML beside source and address; its log is /tmp/picam.log."""
+        self.run(f"cat >/data/picam/picam.toml <<'END'\n{tables}\nEND")
+        picam = "setsid picam --camera libcamera >>/tmp/picam.log 2>&1 </dev/null"
+        self.run(f"{environment} {picam} & echo $! >/tmp/picam.pid")
+
+    def stop_picam(self, seconds=30):
+        """Ends picam as a supervisor would."""
+        self.run("read pid </tmp/picam.pid; kill $pid; while kill -0 $pid 2>/dev/null; do usleep 50000; done", seconds)
+
+    def wait_for(self, condition, seconds, what, pause=0.2):
+        """Waits until `condition()` gives something; that."""
+        deadline = time.monotonic() + seconds
+        while not (found := condition()):
+            if time.monotonic() > deadline:
+                log = self.run("tail -n 20 /tmp/picam.log", check=False)
+                raise MachineError(f"waited {seconds} s for {what}; {log}")
+            time.sleep(pause)
+        return found
+
+
+def wanted():
+    """Whether the environment asks for these tests."""
+    return bool(os.environ.get("PICAM_TEST_CAMERA"))
