@@ -11,15 +11,21 @@ use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Once, OnceLock};
 
-/// Heaps with contiguous memory, the best first: Raspberry Pi OS's cached one; the kernel's, by its names.
-const HEAPS: [&str; 4] = [
-    "vidbuf_cached",
-    "linux,cma",
-    "reserved",
-    "default_cma_region",
-];
+/// Raspberry Pi OS's name for the best one.
+const CACHED_HEAP: &str = "vidbuf_cached";
 /// Memory in pieces: for processors of pictures behind an IOMMU, which the VC4's are not.
 const SYSTEM_HEAP: &str = "system";
+/// Contiguous memory, by the kernel's names.
+const CONTIGUOUS_HEAPS: [&str; 3] = ["linux,cma", "reserved", "default_cma_region"];
+
+/// The heaps, the best first. Where memory may be in pieces, the contiguous memory is left to the receiver, which
+/// needs it.
+fn heaps(pieces: bool) -> impl Iterator<Item = &'static str> {
+    [CACHED_HEAP]
+        .into_iter()
+        .chain(pieces.then_some(SYSTEM_HEAP))
+        .chain(CONTIGUOUS_HEAPS)
+}
 
 // linux/dma-heap.h, linux/dma-buf.h
 #[repr(C)]
@@ -45,8 +51,7 @@ pub(super) enum Heap {
 impl Heap {
     /// The best dma-heap there is; `pieces` says that memory may be in pieces.
     pub(super) fn best(pieces: bool) -> Option<Self> {
-        let names = HEAPS.into_iter().chain(pieces.then_some(SYSTEM_HEAP));
-        let mut open = names.filter_map(|name| {
+        let mut open = heaps(pieces).filter_map(|name| {
             // Read-only is enough: the ioctl checks no more.
             let heap = File::open(Path::new("/dev/dma_heap").join(name)).ok()?;
             Some(Self::Dma(name, heap))
@@ -293,6 +298,13 @@ mod tests {
     use std::io::{Seek, Write};
     use std::os::fd::AsFd;
     use std::sync::mpsc;
+
+    #[test]
+    fn memory_in_pieces_is_for_the_pi_5_and_better_there() {
+        let names: Vec<_> = heaps(true).collect();
+        assert_eq!(names[..3], ["vidbuf_cached", "system", "linux,cma"]);
+        assert!(heaps(false).all(|name| name != "system"));
+    }
 
     /// A buffer with `samples` in it.
     fn slot(layout: Layout, samples: &[u8]) -> Arc<Slot> {
