@@ -32,9 +32,7 @@ const WINDOW_LIMITED: Duration = Duration::from_millis(20);
 const SMALLER_WINDOW: Duration = Duration::from_secs(5);
 /// After a read the next frame comes within this time, whatever is predicted. OpenCV gives a stream up that keeps it
 /// waiting for 30 s, and image_publisher never opens it again: a client that suddenly reads at once must not wait so long.
-/// Only one that was never seen to read more often than `RARE` waits longer: its frames lay there longer than any was held.
 const LONGEST_HOLD: Duration = Duration::from_secs(25);
-const RARE: Duration = Duration::from_secs(26);
 /// A client that has read nothing at all for this long is sent another frame all the same: when its socket is full
 /// the write's limit ends the connection.
 const LONGEST_UNREAD: Duration = Duration::from_secs(600);
@@ -224,10 +222,7 @@ impl Freshness {
                 // The last frame that is there in time arrives at most one interval before this.
                 let arrives = due.before(timing.encoding + self.transfer);
                 let from = arrives.before(timing.interval);
-                let from = match self.reads.are_rare(RARE) {
-                    true => from,
-                    false => from.min(now.after(LONGEST_HOLD)),
-                };
+                let from = from.min(now.after(LONGEST_HOLD));
                 self.send_from(from.max(now.before(timing.interval / 4)), now)
             }
         }

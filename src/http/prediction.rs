@@ -24,8 +24,6 @@ const FIRST_DOUBTS: u32 = 3;
 const LATE: Duration = Duration::from_secs(1);
 const LATEST: Duration = Duration::from_secs(2);
 const MOST_DELAYED: u32 = 12;
-/// So many intervals in a row are a client's habit, when it reads rarely.
-const RARE_INTERVALS: usize = 3;
 /// A read that was waited for tells nothing of the client's interval, unless the next one comes this many frame
 /// intervals later.
 const LONG_INTERVALS: u32 = 4;
@@ -180,12 +178,6 @@ impl Reads {
     /// The read that is expected next, if any is.
     pub fn predicted(&self) -> Option<Timestamp> {
         self.predicted
-    }
-
-    /// Whether there were several reads, and never less than `time` between two of them.
-    pub fn are_rare(&self, time: Duration) -> bool {
-        let mut pairs = self.times.iter().zip(self.times.iter().skip(1));
-        self.times.len() > RARE_INTERVALS && pairs.all(|(one, next)| next.since(*one) >= time)
     }
 
     fn short_interval(&self) -> Option<Duration> {
