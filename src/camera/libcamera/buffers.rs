@@ -184,9 +184,9 @@ fn request<B: AsFrameBuffer + 'static>(
     Ok(request)
 }
 
-/// What libcamera reports of the picture in a completed request's buffer: its number, its time in nanoseconds, and
-/// whether it is good to be shown. `None` if there is nothing in it.
-pub(super) fn filled(request: &Request, stream: &Stream) -> Option<(u32, u64, bool)> {
+/// What libcamera reports of the picture in a completed request's buffer: its time in nanoseconds, and whether it is
+/// good to be shown. `None` if there is nothing in it.
+pub(super) fn filled(request: &Request, stream: &Stream) -> Option<(u64, bool)> {
     let metadata = |buffer: &dyn AsFrameBuffer| {
         let metadata = buffer.metadata()?;
         let good = match metadata.status() {
@@ -195,7 +195,7 @@ pub(super) fn filled(request: &Request, stream: &Stream) -> Option<(u32, u64, bo
             FrameMetadataStatus::Startup => false,
             FrameMetadataStatus::Error | FrameMetadataStatus::Cancelled => return None,
         };
-        Some((metadata.sequence(), metadata.timestamp(), good))
+        Some((metadata.timestamp(), good))
     };
     match request.buffer::<OwnedFrameBuffer>(stream) {
         Some(buffer) => metadata(buffer),

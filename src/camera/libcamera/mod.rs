@@ -20,7 +20,7 @@ use crate::clock::{Timestamp, interval};
 use crate::config::CameraConfig;
 use crate::controls::{Ranges, Set};
 use buffers::{Buffers, failed, filled};
-use choice::{Divider, Found};
+use choice::{Divider, Found, sensor_frames};
 use control::Controls;
 use libcamera::camera::ActiveCamera;
 use libcamera::camera_manager::CameraManager;
@@ -131,8 +131,8 @@ impl Libcamera {
         // No handle may outlive the manager, which is dropped first where starting fails below.
         drop(cameras);
 
-        let divider = Divider::new(config.rate, config.sensor_rate);
-        let sensor_rate = config.rate * divider.every() as f64;
+        let divider = Divider::new(interval(config.rate));
+        let sensor_rate = config.rate * sensor_frames(config.rate, config.sensor_rate);
         let configuration = configuration::apply(&mut camera, config, model, sensor_rate)?;
         let (layout, count, length) = configuration::describe(&configuration, config)?;
         let stream = configuration.get(0).and_then(|stream| stream.stream());
@@ -201,7 +201,7 @@ impl Libcamera {
 
     /// The time for each of the sensor's frames, as asked for.
     fn interval(&self) -> Duration {
-        interval(self.rate * self.divider.every() as f64)
+        interval(self.rate * sensor_frames(self.rate, self.sensor_rate))
     }
 
     /// The same as the camera can do it, µs.
@@ -246,18 +246,22 @@ impl Libcamera {
             info!("camera: ignores FrameDurationLimits, paced in software");
         }
         let index = request.cookie() as usize;
-        let picked = filled(&request, &self.stream)
-            .filter(|(_, _, good)| *good)
-            .and_then(|(sequence, time, _)| Some((self.divider.pick(sequence)?, time)));
+        let filled = filled(&request, &self.stream);
+        let good = filled.filter(|(_, good)| *good).map(|(time, _)| time);
+        let readings = control::readings(request.metadata());
+        let picked = good.and_then(|time| {
+            let time = readings.sensor_timestamp.map_or(time, |time| time as u64);
+            let took = readings.frame_duration.map_or_else(
+                || self.interval(),
+                |microseconds| Duration::from_micros(microseconds.unsigned_abs()),
+            );
+            Some((self.divider.pick(time, took)?, time))
+        });
         let (Some((sequence, time)), Some(slot)) = (picked, self.slots.get(index)) else {
             self.idle.push_back(request);
             return None;
         };
-        self.readings = control::readings(request.metadata());
-        let time = self
-            .readings
-            .sensor_timestamp
-            .map_or(time, |time| time as u64);
+        self.readings = readings;
         let (width, height) = (slot.layout.width, slot.layout.height);
         let planes = Lent::new(Arc::clone(slot), self.sender.clone(), index);
         self.lent[index] = Some(request);
@@ -313,7 +317,7 @@ impl Camera for Libcamera {
 
     fn set_rate(&mut self, rate: f64) -> Result<(), CameraError> {
         self.rate = rate;
-        self.divider = Divider::new(rate, self.sensor_rate);
+        self.divider.set_interval(interval(rate));
         self.pace.set_interval(self.interval());
         self.new_rate = true;
         Ok(())
@@ -328,7 +332,14 @@ impl Camera for Libcamera {
                 Event::Returned(index) => self.idle.extend(self.lent[index].take()),
             }
         }
-        self.divider = Divider::new(self.rate, self.sensor_rate);
+        let there = self.idle.len() + self.lent.iter().flatten().count();
+        if there < self.slots.len() {
+            return Err(CameraError::Failed {
+                what: "restarting the camera",
+                reason: format!("libcamera lost {} requests", self.slots.len() - there),
+            });
+        }
+        self.divider = Divider::new(interval(self.rate));
         self.readings = Readings::default();
         self.start()
     }
