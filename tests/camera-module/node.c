@@ -16,6 +16,19 @@ static const struct v4l2_file_operations file_ops = {
 	.mmap = vb2_fop_mmap,
 };
 
+/* Prepares a media device, which is to be registered when its entities are, and the V4L2 device in it. */
+int media_begin(struct media_device *media, struct v4l2_device *v4l2, struct device *dev, const char *name)
+{
+	media->dev = dev;
+	strscpy(media->model, name, sizeof(media->model));
+	strscpy(media->driver_name, name, sizeof(media->driver_name));
+	snprintf(media->bus_info, sizeof(media->bus_info), "platform:%s", name);
+	media_device_init(media);
+	v4l2->mdev = media;
+	strscpy(v4l2->name, name, sizeof(v4l2->name));
+	return v4l2_device_register(dev, v4l2);
+}
+
 /* ---- buffers ---- */
 
 bool node_ready(struct video_node *node)

@@ -63,6 +63,7 @@ extern const struct v4l2_ioctl_ops node_ioctl_ops;
 void node_default_format(struct video_node *node);
 
 /* node.c */
+int media_begin(struct media_device *media, struct v4l2_device *v4l2, struct device *dev, const char *name);
 int node_register(struct video_node *node, const struct node_kind *kind, struct v4l2_device *v4l2,
 		  struct v4l2_ctrl_handler *controls);
 void node_unregister(struct video_node *node);

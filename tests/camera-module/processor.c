@@ -283,25 +283,17 @@ static int register_nodes(void)
 
 int processor_register(struct device *dev)
 {
-	struct media_device *media = &processor.media;
 	int ret;
 
 	BUILD_BUG_ON(sizeof(struct isp_stats) != 10824);
 	INIT_WORK(&processor.work, work);
-	media->dev = dev;
-	strscpy(media->model, "bcm2835-isp", sizeof(media->model));
-	strscpy(media->driver_name, "bcm2835-isp", sizeof(media->driver_name));
-	strscpy(media->bus_info, "platform:bcm2835-isp", sizeof(media->bus_info));
-	media_device_init(media);
-	processor.v4l2.mdev = media;
-	strscpy(processor.v4l2.name, "bcm2835-isp", sizeof(processor.v4l2.name));
+	ret = media_begin(&processor.media, &processor.v4l2, dev, "bcm2835-isp");
 	processor.queue = alloc_workqueue("camera-processor", WQ_UNBOUND, 1);
 	if (!processor.queue)
 		return -ENOMEM;
-	ret = v4l2_device_register(dev, &processor.v4l2);
 	ret = ret ?: create_controls();
 	ret = ret ?: register_nodes();
-	return ret ?: media_device_register(media);
+	return ret ?: media_device_register(&processor.media);
 }
 
 void processor_unregister(void)

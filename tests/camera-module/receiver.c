@@ -263,21 +263,13 @@ static int register_camera(struct device *dev)
 
 int receiver_register(struct device *dev)
 {
-	struct media_device *media = &receiver.media;
 	int ret;
 
 	mutex_init(&receiver.lock);
-	media->dev = dev;
-	strscpy(media->model, "unicam", sizeof(media->model));
-	strscpy(media->driver_name, "unicam", sizeof(media->driver_name));
-	strscpy(media->bus_info, "platform:unicam", sizeof(media->bus_info));
-	media_device_init(media);
-	receiver.v4l2.mdev = media;
-	strscpy(receiver.v4l2.name, "unicam", sizeof(receiver.v4l2.name));
-	ret = v4l2_device_register(dev, &receiver.v4l2);
+	ret = media_begin(&receiver.media, &receiver.v4l2, dev, "unicam");
 	if (camera_sensor)
 		ret = ret ?: register_camera(dev);
-	return ret ?: media_device_register(media);
+	return ret ?: media_device_register(&receiver.media);
 }
 
 void receiver_unregister(void)
