@@ -63,3 +63,14 @@ def small_tables():
 def photo_tables():
     """The function `photograph_tables`."""
     return photograph_tables
+
+
+@pytest.fixture
+def report(capsys):
+    """report(text): prints a measured figure, whatever pytest captures."""
+
+    def say(text):
+        with capsys.disabled():
+            print(f"\n    {text}", flush=True)
+
+    return say

@@ -54,14 +54,3 @@ def camera(guest):
         guest.stop_picam()
         assert guest.read("buffers") == "0 0"
         guest.unplug()
-
-
-@pytest.fixture
-def report(capsys):
-    """report(text): prints a measured figure, whatever pytest captures."""
-
-    def say(text):
-        with capsys.disabled():
-            print(f"\n    {text}", flush=True)
-
-    return say

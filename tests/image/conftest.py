@@ -66,16 +66,5 @@ def machine(factory, tmp_path_factory):
         yield machine
 
 
-@pytest.fixture
-def report(capsys):
-    """report(text): prints a measured figure, whatever pytest captures."""
-
-    def say(text):
-        with capsys.disabled():
-            print(f"\n    {text}", flush=True)
-
-    return say
-
-
 def pytest_report_header():
     return f"image tests: {WANTED or 'not asked for, see make test-image'}"
