@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from image.lab.access import Access, MachineError
-from image.lab.bootfs import pack_initramfs
-from image.lab.rootfs import copy_modules, picam_files
+from image.lab.bootfs import pack_initramfs, start_initramfs
+from image.lab.rootfs import picam_files
 from image.lab.tools import ENVIRONMENT, GUEST, run
 
 HERE = Path(__file__).resolve().parent
@@ -30,17 +30,10 @@ COMPLAINTS = r"WARNING|BUG|Oops|Call trace|Internal error"
 def build_initramfs(packages, module, distribution, folder):
     """Writes an initramfs with the module and the picam of `distribution` into `folder`; its path."""
     tree = Path(folder) / "tree"
-    shutil.rmtree(tree, ignore_errors=True)
-    for name in ("bin", "dev", "proc", "sys", "usr/lib", "usr/bin"):
-        (tree / name).mkdir(parents=True)
-    (tree / "lib").symlink_to("usr/lib")
-    shutil.copy(packages.root / "usr/bin/busybox", tree / "bin/busybox")
-    (tree / "bin/sh").symlink_to("busybox")
-    shutil.copy(HERE / "init", tree / "init")
+    start_initramfs(packages, tree, HERE / "init", MODULES)
     shutil.copy(GUEST / "S98shell", tree / "S98shell")
     shutil.copy(module, tree / "camera_module.ko")
     (tree / "modules").write_text("\n".join(MODULES) + "\n")
-    copy_modules(packages, tree, MODULES)
     for name, content in picam_files(distribution).items():
         path = tree / "usr" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,11 +128,11 @@ class Guest(Access):
 
     # picam
 
-    def start_picam(self, tables="", environment=""):
+    def start_picam(self, tables=""):
         """Starts picam on the camera, with `tables` of TOML beside source and address; its log is /tmp/picam.log."""
         self.run(f"cat >/data/picam/picam.toml <<'END'\n{tables}\nEND")
         picam = "setsid picam --camera libcamera >>/tmp/picam.log 2>&1 </dev/null"
-        self.run(f"{environment} {picam} & echo $! >/tmp/picam.pid")
+        self.run(f"{picam} & echo $! >/tmp/picam.pid")
 
     def stop_picam(self, seconds=30):
         """Ends picam as a supervisor would."""

@@ -40,17 +40,23 @@ SIZE = 32 << 20
 def initramfs(packages, folder, target):
     """Writes the initramfs for every machine of MACHINE_MODULES."""
     folder = Path(folder)
+    start_initramfs(packages, folder, GUEST / "init", [name for names in MACHINE_MODULES.values() for name in names])
+    (folder / "mnt").mkdir()
+    for machine, names in MACHINE_MODULES.items():
+        (folder / f"modules.{machine}").write_text("\n".join(names) + "\n")
+    pack_initramfs(folder, target)
+
+
+def start_initramfs(packages, folder, init, modules):
+    """Makes `folder` anew with what every initramfs has: busybox, the program `init`, and these kernel modules."""
     shutil.rmtree(folder, ignore_errors=True)
-    for name in ("bin", "dev", "proc", "sys", "mnt", "usr/lib"):
+    for name in ("bin", "dev", "proc", "sys", "usr/lib"):
         (folder / name).mkdir(parents=True)
     (folder / "lib").symlink_to("usr/lib")
     shutil.copy(packages.root / "usr/bin/busybox", folder / "bin/busybox")
     (folder / "bin/sh").symlink_to("busybox")
-    shutil.copy(GUEST / "init", folder / "init")
-    copy_modules(packages, folder, [name for names in MACHINE_MODULES.values() for name in names])
-    for machine, names in MACHINE_MODULES.items():
-        (folder / f"modules.{machine}").write_text("\n".join(names) + "\n")
-    pack_initramfs(folder, target)
+    shutil.copy(init, folder / "init")
+    copy_modules(packages, folder, modules)
 
 
 def pack_initramfs(folder, target):
