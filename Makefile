@@ -22,7 +22,7 @@ help:
 	@echo 'make test-dist       make it, look into it, run it under qemu, and build it once more to compare'
 	@echo 'make image           make a disk and a bundle for qemu in dist/image, from the tarball of make dist'
 	@echo 'make test-image      boot it, update it, cut its power; test-image-full does so more often'
-	@echo 'make test-camera     run libcamera'"'"'s real pipeline in qemu, on a Camera Module 3 made of software'
+	@echo 'make test-camera     run picam in qemu on a Camera Module 3 made of software, by the real pipeline of libcamera'
 	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
 	@echo 'make test-all        all of these tests, as CI does'
 	@echo 'make soak            let clients come, go, stall and send rubbish for an hour, or SECONDS=...; test-soak: 2 minutes'
