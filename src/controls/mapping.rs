@@ -1,9 +1,7 @@
 //! From the table's controls to libcamera's.
 
+use super::table::MODE_AUTO;
 use super::{ControlId, Kind, Mapped, Set, TABLE, Value};
-
-/// libcamera's ExposureTimeModeAuto and AnalogueGainModeAuto.
-const MODE_AUTO: i64 = 0;
 
 /// A value for libcamera. It takes the type that libcamera's control has.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,7 +53,7 @@ impl Set {
             (false, true) => "ExposureTimeMode",
             _ => return None,
         };
-        (!given(ControlId::AeEnable)).then_some((name, Raw::Integer(MODE_AUTO)))
+        (!given(ControlId::AeEnable)).then_some((name, Raw::Integer(MODE_AUTO.into())))
     }
 }
 

@@ -130,7 +130,8 @@ const fn always(name: &'static str, number: i32) -> Mapping {
     }
 }
 
-// libcamera's numbers: ExposureTimeMode and AnalogueGainMode 1 = Manual; AfMode 0 = Manual; AfTrigger 0 = Start.
+// libcamera's numbers: ExposureTimeMode and AnalogueGainMode 0 = Auto, 1 = Manual; AfMode 0 = Manual; AfTrigger 0 = Start.
+pub(super) const MODE_AUTO: i32 = 0;
 const MODE_MANUAL: i32 = 1;
 const AF_MANUAL: i32 = 0;
 const AF_START: i32 = 0;
