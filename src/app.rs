@@ -89,7 +89,7 @@ pub fn run(layers: &Layers, config: Config, reload: io::Result<Reload>) -> Resul
     let Reload(reload) = reload.map_err(system("cannot listen to signals"))?;
     affinity::check(&config.cpu)?;
     camera::prepare(&config.camera);
-    // While it starts, nothing needs to be ended well, and a source may hang while it is opened.
+    // Until it serves, nothing needs to be ended well, and a source may hang while it is opened.
     let starting = Arc::new(AtomicBool::new(true));
     for signal in [SIGTERM, SIGINT] {
         let outcome =
@@ -99,7 +99,7 @@ pub fn run(layers: &Layers, config: Config, reload: io::Result<Reload>) -> Resul
     let (sender, happenings) = mpsc::channel();
     forward_signals(sender.clone()).map_err(system("cannot listen to signals"))?;
     let mut parts = Parts::none();
-    let context = match start(config, &sender, &mut parts) {
+    let context = match start(config, &sender, &starting, &mut parts) {
         Ok(context) => context,
         Err(error) => {
             if !parts.stop(true) {
@@ -109,7 +109,6 @@ pub fn run(layers: &Layers, config: Config, reload: io::Result<Reload>) -> Resul
             return Err(error);
         }
     };
-    starting.store(false, Ordering::SeqCst);
     if reload.load(Ordering::SeqCst) {
         reload_config(&context, layers);
     }

@@ -75,10 +75,11 @@ impl Parts {
     }
 }
 
-/// Starts everything, and remembers in `parts` how to end it.
+/// Starts everything, and remembers in `parts` how to end it. Takes `starting` back before the first client can come.
 pub(super) fn start(
     config: Config,
     sender: &mpsc::Sender<Happening>,
+    starting: &AtomicBool,
     parts: &mut Parts,
 ) -> Result<Arc<Context>, Error> {
     let instance = Instance::claim(config.server.listen)?;
@@ -165,6 +166,7 @@ pub(super) fn start(
     guard.start().map_err(system("cannot start the guard"))?;
     let guard = Arc::clone(guard);
     parts.add(move |_| guard.end());
+    starting.store(false, Ordering::SeqCst);
     let listener = start_http(&context, address).map_err(system("cannot start the HTTP server"))?;
     let serving = Arc::clone(&context);
     parts.add(move |_| {

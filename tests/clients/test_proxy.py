@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from support import raw
 from support.appliance import ROOT
 
 PROXIES = ROOT / ".venv" / "unpacked" / "usr"  # tests/setup.sh unpacks them there
@@ -64,9 +65,7 @@ def request(port, path):
 def test_many_headers_get_through(picam, tmp_path, proxy):
     with request(picam.port, "/jpg") as refusal:
         assert refusal.status == 431 and b"16 request headers" in refusal.read(), "without a proxy they are too many"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = raw.free_port()
     process = subprocess.Popen(
         proxy(tmp_path, picam, port), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         env={"HOME": str(tmp_path), "PATH": "/usr/sbin:/usr/bin:/bin"},

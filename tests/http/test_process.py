@@ -63,6 +63,20 @@ def test_signal_ends_it_soon_under_clients_that_do_not_read(start_picam, photo_t
         sock.close()
 
 
+def test_signal_right_after_the_first_answer_ends_it_in_order(start_picam, small_tables):
+    for _ in range(10):
+        port = raw.free_port()
+        picam = start_picam(small_tables, ready=False, listen=f"127.0.0.1:{port}")
+        while True:
+            try:
+                raw.exchange(port, raw.get("/healthz"), PATIENCE)
+                break
+            except ConnectionRefusedError:
+                assert picam.process.poll() is None, picam.log()
+        picam.signal(signal.SIGTERM)
+        assert_ends(picam)
+
+
 def test_it_starts_again_at_once_on_the_same_port(start_picam, small_tables):
     first = start_picam(small_tables)
     with raw.Stream(first.port, timeout=PATIENCE) as stream:

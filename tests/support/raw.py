@@ -19,6 +19,13 @@ class Answer(NamedTuple):
     closed: str  # "fin", "reset" or "open"
 
 
+def free_port():
+    """A TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def connect(port, host="127.0.0.1", receive_buffer=None, timeout=60.0):
     sock = socket.socket()
     if receive_buffer:  # before connect: the window scale is settled in the handshake
