@@ -64,6 +64,8 @@ pub struct Freshness {
     /// The largest window the client announced: its receive buffer when nothing lies unread.
     largest_window: u32,
     state: State,
+    /// Whether the newest frame that was sent is a live one.
+    live: bool,
     reads: Reads,
     /// From the first byte's writing to the last one's acknowledgement, smoothed.
     transfer: Duration,
@@ -106,14 +108,26 @@ impl Freshness {
             probes,
             largest_window: 0,
             state: State::Read(from),
+            live: true,
             reads: Reads::default(),
             transfer: Duration::ZERO,
             frames_sent: 0,
         }
     }
 
-    /// A frame of `bytes` was written from `began` to `now`; before that, the connection looked like `before`.
-    pub fn sent(&mut self, began: Timestamp, now: Timestamp, bytes: usize, before: &Info) {
+    /// A frame of `bytes` was written from `began` to `now`; before that, the connection looked like `before`. It is a `live`
+    /// one, or "no signal".
+    pub fn sent(
+        &mut self,
+        began: Timestamp,
+        now: Timestamp,
+        bytes: usize,
+        before: &Info,
+        live: bool,
+    ) {
+        if std::mem::replace(&mut self.live, live) != live {
+            self.reads.forget(); // what was seen of the client's reading was the camera's beat
+        }
         self.frames_sent = self.frames_sent.wrapping_add(1);
         let window = before.window.unwrap_or(0);
         let tolerance = UNREAD_TOLERANCE.min(u32::try_from(bytes / 8).unwrap_or(u32::MAX));
@@ -131,11 +145,6 @@ impl Freshness {
             unread: began,
             probed: None,
         });
-    }
-
-    /// The camera has stalled, or delivers again: what was seen of the client's reading was the camera's beat.
-    pub fn forget(&mut self) {
-        self.reads.forget();
     }
 
     /// What to do now, by what is known of the connection.
@@ -210,6 +219,10 @@ impl Freshness {
     }
 
     fn read(&mut self, now: Timestamp, read: Read, timing: Timing) -> Advice {
+        if !self.live {
+            // "No signal" comes once a second: of the client's own beat that says nothing, and the next live frame is new.
+            return self.hungry(now, timing);
+        }
         let was_predicted = self.reads.predicted().is_some();
         let outlook = self.reads.observe(read, timing.interval);
         match outlook {

@@ -68,9 +68,8 @@ struct Stream<'a> {
     rate_limit: RateLimit,
     /// "No signal" pictures from before are not for this client.
     no_signal_from: Timestamp,
-    /// The number of the JPEG that was sent last, and whether it was no "no signal" picture.
+    /// The number of the JPEG that was sent last.
     last: u64,
-    live: bool,
     /// Held only while a frame would be sent as soon as there is one: otherwise nothing need be encoded for this client.
     wanted: Option<Wanted<'a>>,
     /// The client has closed its side, and was sent a probe since: one that is gone answers by a reset.
@@ -94,7 +93,6 @@ impl<'a> Stream<'a> {
             rate_limit: RateLimit::new(fps),
             no_signal_from: started.before(NO_SIGNAL_AGE),
             last: 0,
-            live: true,
             wanted: None,
             half_closed: false,
         }
@@ -130,10 +128,7 @@ impl<'a> Stream<'a> {
                         let began = Timestamp::now();
                         let bytes = self.send(&jpeg)?;
                         let now = Timestamp::now();
-                        self.freshness.sent(began, now, bytes, &info);
-                        if std::mem::replace(&mut self.live, jpeg.live) != jpeg.live {
-                            self.freshness.forget();
-                        }
+                        self.freshness.sent(began, now, bytes, &info, jpeg.live);
                         continue;
                     }
                     self.want(from, now)

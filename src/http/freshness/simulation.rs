@@ -286,7 +286,7 @@ pub(super) fn play(scene: &Scene) -> Seen {
                         bytes: scene.frame,
                         frame: Some(frame),
                     });
-                    freshness.sent(at(now), at(now), scene.frame as usize, &info);
+                    freshness.sent(at(now), at(now), scene.frame as usize, &info, true);
                     asks_at = now + 1;
                 }
                 Some((of, ready)) if of == frame => asks_at = ready,

@@ -51,6 +51,21 @@ fn no_phase_makes_pictures_old() {
     }
 }
 
+/// "No signal" pictures come rarely, and a client may happen to let one lie: that says nothing about the live frames.
+#[test]
+fn the_first_live_frame_after_no_signal_is_not_held_back() {
+    let mut freshness = Freshness::new(at(0), true);
+    for second in 0..5 {
+        let began = 1000 * second;
+        assert!(
+            matches!(freshness.next(at(began), &unread(0), TIMING), Advice::Send(from) if from <= at(began))
+        );
+        freshness.sent(at(began), at(began + 1), FRAME, &unread(0), false);
+        let lying = freshness.next(at(began + 10), &unread(FRAME as u32), TIMING);
+        assert!(!matches!(lying, Advice::Send(_)));
+    }
+}
+
 #[test]
 fn a_client_that_waits_gets_each_frame_at_once() {
     let scene = Scene {
@@ -153,7 +168,7 @@ fn nothing_is_probed_where_nothing_lies_unread() {
         freshness.next(at(0), &unread(0), TIMING),
         Advice::Send(at(0))
     );
-    freshness.sent(at(0), at(1), FRAME, &unread(0));
+    freshness.sent(at(0), at(1), FRAME, &unread(0), true);
     let next = freshness.next(at(2), &unread(0), TIMING);
     assert!(matches!(next, Advice::Send(_)));
 }
@@ -162,10 +177,10 @@ fn nothing_is_probed_where_nothing_lies_unread() {
 fn without_probes_what_was_received_counts_as_read_somewhat_later() {
     let mut freshness = Freshness::new(at(0), false);
     freshness.next(at(0), &unread(0), TIMING);
-    freshness.sent(at(0), at(1), FRAME, &unread(0));
+    freshness.sent(at(0), at(1), FRAME, &unread(0), true);
     let sent = sends_at(&mut freshness, &unread(FRAME as u32), 1000);
     assert!(sent.is_some_and(|now| (62..80).contains(&now)), "{sent:?}");
-    freshness.sent(at(1000), at(1001), FRAME, &unread(0));
+    freshness.sent(at(1000), at(1001), FRAME, &unread(0), true);
     let next = freshness.next(at(1002), &unread(0), TIMING);
     assert!(matches!(next, Advice::Send(_)), "its window is open");
 }
@@ -174,7 +189,7 @@ fn without_probes_what_was_received_counts_as_read_somewhat_later() {
 fn an_old_kernel_falls_back_to_what_is_acknowledged() {
     let mut freshness = Freshness::new(at(0), true);
     let blind = Info::default();
-    freshness.sent(at(0), at(1), FRAME, &blind);
+    freshness.sent(at(0), at(1), FRAME, &blind, true);
     let busy = Info {
         in_flight: true,
         ..blind
@@ -194,7 +209,7 @@ fn sends_at(freshness: &mut Freshness, info: &Info, until: u64) -> Option<u64> {
 fn a_window_that_became_smaller_is_learnt() {
     let mut freshness = Freshness::new(at(0), true);
     freshness.next(at(0), &unread(0), TIMING);
-    freshness.sent(at(0), at(1), FRAME, &unread(0));
+    freshness.sent(at(0), at(1), FRAME, &unread(0), true);
     freshness.next(at(1), &unread(FRAME as u32), TIMING);
     // All is read, but the client's system has a smaller buffer now.
     let smaller = unread(FRAME as u32 / 4);
@@ -203,7 +218,7 @@ fn a_window_that_became_smaller_is_learnt() {
         sent.is_some_and(|now| (4_900..6_000).contains(&now)),
         "{sent:?}"
     );
-    freshness.sent(at(20_001), at(20_001), FRAME, &smaller);
+    freshness.sent(at(20_001), at(20_001), FRAME, &smaller, true);
     let next = freshness.next(at(20_002), &smaller, TIMING);
     assert!(matches!(next, Advice::Send(_)));
 }
@@ -212,7 +227,7 @@ fn a_window_that_became_smaller_is_learnt() {
 fn a_client_that_reads_nothing_is_sent_nothing_for_ten_minutes() {
     let mut freshness = Freshness::new(at(0), true);
     freshness.next(at(0), &unread(0), TIMING);
-    freshness.sent(at(0), at(1), FRAME, &unread(0));
+    freshness.sent(at(0), at(1), FRAME, &unread(0), true);
     let sent = sends_at(&mut freshness, &unread(FRAME as u32), 700_000);
     assert!(sent.is_some_and(|now| now > 600_000), "{sent:?}");
 }
