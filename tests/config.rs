@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use picam::config::{Config, Cores, Layers, Overrides, Source};
+use picam::config::{AutoOr, Config, Layers, Overrides, Source};
 
 /// Writes a file that no other test uses.
 fn file(name: &str, text: impl AsRef<[u8]>) -> PathBuf {
@@ -488,7 +488,7 @@ fn what_is_printed_reads_back_as_the_same() {
         "[server]\nlisten = '[fe80::1]:1'\n[camera]\nsource = 'replay:/a \"b\\\\c'\nwidth = 64\nheight = 64\nrate = 0.1
          stamp = true\n[jpeg]\nquality = 1\n[log]\nlevel = 'error'
          [limits]\nheader_bytes = 1024\nrequest_seconds = 0.5\nwrite_seconds = 1\nconnections = 1\nconnections_hard = 2\nstreams = 1",
-        "[camera]\nsource = 'libcamera'\nwidth = 4608\nheight = 2592\nrate = 120\n[log]\nlevel = 'trace'
+        "[camera]\nsource = 'libcamera'\nwidth = 4608\nheight = 2592\nrate = 120\nsensor_rate = 24\n[log]\nlevel = 'trace'
          [limits]\nheader_bytes = 65536\nrequest_seconds = 60\nwrite_seconds = 600\nconnections = 4096\nconnections_hard = 8192\nstreams = 4096",
         "[controls]\nExposureTime = 2147483647\nAnalogueGain = 1.123456789\nLensPosition = 0\nAwbEnable = false",
         "[controls]\nAfMode = 'auto'\nAeEnable = false\n[cpu]\ncapture = [0]\nencode = [1, 1023]\nhttp = 'auto'",
@@ -503,7 +503,7 @@ fn what_is_printed_reads_back_as_the_same() {
         );
     }
     let cores = load("cores.toml", "[cpu]\nencode = [1, 1023]").cpu.encode;
-    assert_eq!(cores, Cores::List(vec![1, 1023]));
+    assert_eq!(cores, AutoOr::Given(vec![1, 1023]));
 }
 
 /// Each key of the printed file stands under two comment lines: meaning, and what is expected.

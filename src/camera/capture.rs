@@ -66,7 +66,7 @@ impl Capture {
                 let mut world = ThisMachine;
                 let camera = match world.open(&job.config, &job.requested, 0) {
                     Ok(camera) => Some(camera),
-                    Err(error @ CameraError::Absent { .. }) => {
+                    Err(error @ (CameraError::Absent { .. } | CameraError::Unavailable(_))) => {
                         warn!("camera: {error}; waiting for it");
                         None
                     }

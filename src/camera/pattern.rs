@@ -77,10 +77,10 @@ impl Camera for Pattern {
         Ok(())
     }
 
-    fn set_rate(&mut self, rate: f64) -> Result<(), CameraError> {
+    fn set_rate(&mut self, rate: f64) -> Result<bool, CameraError> {
         self.rate = rate;
         self.beat.set_rate(rate);
-        Ok(())
+        Ok(true)
     }
 
     fn restart(&mut self) -> Result<(), CameraError> {

@@ -16,6 +16,9 @@ pub struct Readings {
     /// Gain that was applied after the sensor, a ratio.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digital_gain: Option<f64>,
+    /// What automatic exposure does: idle, searching or converged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ae_state: Option<&'static str>,
     /// Focus distance as its reciprocal, dioptres.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lens_position: Option<f64>,
@@ -37,6 +40,13 @@ pub struct Readings {
     /// Start of the exposure of the first line, in nanoseconds on CLOCK_BOOTTIME.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sensor_timestamp: Option<i64>,
+}
+
+impl Readings {
+    /// Whether exposure or focus has not settled.
+    pub fn is_searching(&self) -> bool {
+        self.ae_state == Some("searching") || self.af_state == Some("scanning")
+    }
 }
 
 #[cfg(test)]

@@ -46,11 +46,11 @@ pub trait Camera {
         changed: &controls::Set,
     ) -> Result<(), CameraError>;
 
-    /// Captures `rate` frames a second from now on.
+    /// Captures `rate` frames a second from now on. Returns whether it can: if not, it can when it is opened again.
     ///
     /// # Errors
     /// The source failed and has to be opened again.
-    fn set_rate(&mut self, rate: f64) -> Result<(), CameraError>;
+    fn set_rate(&mut self, rate: f64) -> Result<bool, CameraError>;
 
     /// Stops and starts the capture; what was requested stays in force. Frames may be numbered anew. It may block
     /// for ever: drivers do.
@@ -97,6 +97,9 @@ pub enum CameraError {
         /// What there is instead.
         found: String,
     },
+    /// The camera is there but not to be had now. It is waited for.
+    #[error("{0}")]
+    Unavailable(String),
     /// The camera cannot work here, and trying again does not change that.
     #[error("{0}")]
     Unusable(String),
@@ -124,11 +127,14 @@ impl CameraError {
         }
     }
 
-    /// Whether the source is just not there: then it is waited for, for as long as it takes.
+    /// Whether the source is just not there, or not yet to be had: then it is waited for, for as long as it takes.
     pub(super) fn is_absence(&self) -> bool {
         matches!(
             self,
-            Self::Absent { .. } | Self::NothingToReplay { .. } | Self::Unreadable { .. }
+            Self::Absent { .. }
+                | Self::Unavailable(_)
+                | Self::NothingToReplay { .. }
+                | Self::Unreadable { .. }
         )
     }
 }

@@ -1,10 +1,13 @@
 //! What the capture thread does: takes frames from the camera, carries out commands, and takes the steps of the
 //! recovery ladder.
 
+mod world;
+
+pub(super) use world::{ThisMachine, World};
+
 use super::numbers::Numbers;
 use super::recovery::{Ladder, Step};
 use super::remote::{Command, Report};
-use super::source::open;
 use super::{Camera, CameraError, Frame, Readings};
 use crate::clock::{Timestamp, interval};
 use crate::config::CameraConfig;
@@ -22,51 +25,6 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 /// Between two searches for a camera that is not there; each makes libcamera search all devices.
 const SEARCH_PAUSE: Duration = Duration::from_secs(2);
-
-/// What the worker needs of the machine; the tests script it.
-pub(super) trait World {
-    fn now(&self) -> Timestamp;
-
-    fn open(
-        &mut self,
-        config: &CameraConfig,
-        requested: &controls::Set,
-        last: u64,
-    ) -> Result<Box<dyn Camera>, CameraError>;
-
-    /// Waits for a command, at most `span`.
-    fn wait(
-        &mut self,
-        commands: &Receiver<Command>,
-        span: Duration,
-    ) -> Result<Command, RecvTimeoutError>;
-}
-
-/// This machine and its clock.
-pub(super) struct ThisMachine;
-
-impl World for ThisMachine {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-
-    fn open(
-        &mut self,
-        config: &CameraConfig,
-        requested: &controls::Set,
-        last: u64,
-    ) -> Result<Box<dyn Camera>, CameraError> {
-        open(config, requested, last)
-    }
-
-    fn wait(
-        &mut self,
-        commands: &Receiver<Command>,
-        span: Duration,
-    ) -> Result<Command, RecvTimeoutError> {
-        commands.recv_timeout(span)
-    }
-}
 
 /// How the worker ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,8 +69,16 @@ enum Held {
 /// Why the capturing loop was left.
 enum Left {
     Stop,
+    /// Only a camera that is opened again can do what was asked for.
+    Outgrown,
     Stalled(String),
     Failed(CameraError),
+}
+
+impl From<CameraError> for Left {
+    fn from(error: CameraError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 impl<W: World> CaptureWorker<W> {
@@ -157,6 +123,12 @@ impl<W: World> CaptureWorker<W> {
                         Left::Stop => {
                             self.close(camera);
                             break Ended::Stopped;
+                        }
+                        Left::Outgrown => {
+                            info!("camera: opening it again, for another sensor mode");
+                            self.close(camera);
+                            let opened = self.open();
+                            self.hold(opened)
                         }
                         Left::Stalled(reason) => {
                             error!("camera: {reason}");
@@ -213,10 +185,8 @@ impl<W: World> CaptureWorker<W> {
     fn capture(&mut self, camera: &mut dyn Camera) -> Left {
         loop {
             self.pulse.beat(Phase::Capturing, self.world.now());
-            match self.run_commands(camera) {
-                Ok(Next::Continue) => {}
-                Ok(Next::Stop) => return Left::Stop,
-                Err(error) => return Left::Failed(error),
+            if let Err(left) = self.run_commands(camera) {
+                return left;
             }
             let frame = match camera.next_frame(PATIENCE) {
                 Ok(frame) => frame,
@@ -251,18 +221,20 @@ impl<W: World> CaptureWorker<W> {
     }
 
     /// Carries out the commands that are waiting.
-    fn run_commands(&mut self, camera: &mut dyn Camera) -> Result<Next, CameraError> {
+    fn run_commands(&mut self, camera: &mut dyn Camera) -> Result<(), Left> {
         loop {
             let command = match self.commands.try_recv() {
                 Ok(command) => command,
-                Err(TryRecvError::Empty) => return Ok(Next::Continue),
-                Err(TryRecvError::Disconnected) => return Ok(Next::Stop),
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => return Err(Left::Stop),
             };
             match self.remember(command) {
-                Change::Stop => return Ok(Next::Stop),
+                Change::Stop => return Err(Left::Stop),
                 Change::Controls(changed) => camera.apply(&self.requested, &changed)?,
                 Change::Rate => {
-                    camera.set_rate(self.config.rate)?;
+                    if !camera.set_rate(self.config.rate)? {
+                        return Err(Left::Outgrown);
+                    }
                     self.numbers.restart();
                     self.publish_ranges(camera);
                 }
@@ -320,6 +292,11 @@ impl<W: World> CaptureWorker<W> {
         self.metrics.recovered("reopen");
         let opened = self.open();
         self.ladder.took(Step::Reopen);
+        self.hold(opened)
+    }
+
+    /// What there is of a camera that was to be opened again.
+    fn hold(&self, opened: Result<Box<dyn Camera>, CameraError>) -> Held {
         match opened {
             Ok(camera) => Held::Open(camera),
             Err(error) if error.is_absence() => {

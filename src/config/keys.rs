@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use toml::Value;
 
+use super::auto::AUTO;
 use super::types::{ORIGIN_EXPECTED, UPDATE_URL_EXPECTED, is_origin, is_update_url};
 use super::{LISTEN_EXPECTED, Source};
 use crate::controls::{Control, Kind, TABLE, one_of};
@@ -48,8 +49,10 @@ pub(super) enum Accepts {
     Word(&'static [&'static str]),
     /// A text that the function accepts, and how to describe it.
     Text(fn(&str) -> bool, &'static str),
-    /// See [`Cores`](super::Cores).
+    /// A list of core numbers, never empty.
     Cores,
+    /// `"auto"`, or one of these.
+    AutoOr(&'static Accepts),
     /// What the control table says.
     Control(&'static Control),
 }
@@ -72,7 +75,6 @@ impl Accepts {
             Accepts::Word(words) => value.as_str().is_some_and(|word| words.contains(&word)),
             Accepts::Text(accepts, _) => value.as_str().is_some_and(accepts),
             Accepts::Cores => match value {
-                Value::String(word) => word == "auto",
                 Value::Array(cores) => {
                     let core =
                         |v: &Value| v.as_integer().is_some_and(|n| in_range(n, 0, CORES - 1));
@@ -80,6 +82,7 @@ impl Accepts {
                 }
                 _ => false,
             },
+            Accepts::AutoOr(accepts) => value.as_str() == Some(AUTO) || accepts.check(value),
             Accepts::Control(control) => {
                 control_text(control, value).is_some_and(|text| control.parse(&text).is_ok())
             }
@@ -109,9 +112,10 @@ impl fmt::Display for Accepts {
             Accepts::Text(_, description) => f.write_str(description),
             Accepts::Cores => write!(
                 f,
-                "\"auto\" or a list of core numbers from 0 to {}, like [3]",
+                "a list of core numbers from 0 to {}, like [3]",
                 CORES - 1
             ),
+            Accepts::AutoOr(accepts) => write!(f, "\"{AUTO}\" or {accepts}"),
             Accepts::Control(control) => f.write_str(&control.expected()),
         }
     }
@@ -196,9 +200,9 @@ pub(super) static SECTIONS: &[Section] = &[
             Key {
                 name: "sensor_rate",
                 unit: "Hz",
-                accepts: Accepts::Float(0.0, 120.0),
+                accepts: Accepts::AutoOr(&Accepts::Float(0.0, 120.0)),
                 live: false,
-                doc: "The sensor runs at the largest multiple of rate up to this; every nth frame is served. 0: at rate.",
+                doc: "The sensor runs at a multiple of rate, up to this. auto: three times rate while exposure or focus settles.",
             },
             Key {
                 name: "stamp",
@@ -229,21 +233,21 @@ pub(super) static SECTIONS: &[Section] = &[
             Key {
                 name: "capture",
                 unit: "",
-                accepts: Accepts::Cores,
+                accepts: Accepts::AutoOr(&Accepts::Cores),
                 live: false,
                 doc: "Cores for the thread that takes frames from the camera.",
             },
             Key {
                 name: "encode",
                 unit: "",
-                accepts: Accepts::Cores,
+                accepts: Accepts::AutoOr(&Accepts::Cores),
                 live: false,
                 doc: "Cores for the thread that encodes them.",
             },
             Key {
                 name: "http",
                 unit: "",
-                accepts: Accepts::Cores,
+                accepts: Accepts::AutoOr(&Accepts::Cores),
                 live: false,
                 doc: "Cores for the threads that serve the clients.",
             },

@@ -52,7 +52,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Cores, Source};
+    use crate::config::{AutoOr, Source};
     use std::path::PathBuf;
 
     #[test]
@@ -64,7 +64,7 @@ mod tests {
         new.camera.width = 640;
         new.camera.source = Source::Replay(PathBuf::from("/photographs"));
         new.jpeg.quality = 50;
-        new.cpu.encode = Cores::List(vec![1]);
+        new.cpu.encode = AutoOr::Given(vec![1]);
         new.limits.streams = 3;
         new.controls = crate::controls::Set::parse_query("LensPosition=2").unwrap();
         let (taken, changes) = old.take_live(&new);

@@ -3,6 +3,7 @@
 //! writes a configuration out again, commented from it; `live` takes over what can change in a running picam; [`Saved`]
 //! keeps what /set asked for.
 
+mod auto;
 mod keys;
 mod layers;
 mod live;
@@ -10,6 +11,7 @@ mod print;
 mod saved;
 mod types;
 
+pub use auto::AutoOr;
 pub use layers::{ConfigError, FileLine, Layers, Overrides, Problem};
 pub use live::Changes;
 pub use saved::Saved;

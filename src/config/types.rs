@@ -8,6 +8,7 @@ use std::str::FromStr;
 use log::LevelFilter;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::auto::AutoOr;
 use crate::controls;
 
 /// Everything that can be configured. The default is what picam does without any file.
@@ -102,8 +103,8 @@ pub struct CameraConfig {
     pub height: u32,
     /// Frames per second (Hz).
     pub rate: f64,
-    /// The fastest the sensor may run (Hz): it does so at the largest multiple of `rate` up to this. 0: at `rate`.
-    pub sensor_rate: f64,
+    /// How fast the sensor runs.
+    pub sensor_rate: SensorRate,
     /// Whether frame number and time are drawn into replayed pictures.
     pub stamp: bool,
 }
@@ -116,11 +117,15 @@ impl Default for CameraConfig {
             width: 2304,
             height: 1296,
             rate: 8.0,
-            sensor_rate: 0.0,
+            sensor_rate: AutoOr::Auto,
             stamp: false,
         }
     }
 }
+
+/// How fast the sensor runs: at the largest multiple of the stream's rate up to this (Hz), and at least at the rate.
+/// `Auto`: at three times the rate while exposure or focus settle, else at the rate.
+pub type SensorRate = AutoOr<f64>;
 
 /// The `[jpeg]` section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -135,6 +140,10 @@ impl Default for JpegConfig {
         JpegConfig { quality: 100 }
     }
 }
+
+/// On which cores a thread may run, by number from 0; never empty. Whether they exist is for the machine to say, not
+/// the file.
+pub type Cores = AutoOr<Vec<usize>>;
 
 /// The `[cpu]` section.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -327,45 +336,5 @@ impl TryFrom<String> for Source {
 impl From<Source> for String {
     fn from(source: Source) -> String {
         source.to_string()
-    }
-}
-
-/// On which cores a thread may run. Whether they exist is for the machine to say, not the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "CoresText", into = "CoresText")]
-pub enum Cores {
-    /// picam decides.
-    #[default]
-    Auto,
-    /// These, by number from 0; never empty.
-    List(Vec<usize>),
-}
-
-/// [`Cores`] as it is written in the file.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum CoresText {
-    Word(String),
-    List(Vec<usize>),
-}
-
-impl TryFrom<CoresText> for Cores {
-    type Error = &'static str;
-
-    fn try_from(text: CoresText) -> Result<Self, Self::Error> {
-        match text {
-            CoresText::Word(word) if word == "auto" => Ok(Cores::Auto),
-            CoresText::List(cores) if !cores.is_empty() => Ok(Cores::List(cores)),
-            _ => Err("neither \"auto\" nor a list of core numbers"),
-        }
-    }
-}
-
-impl From<Cores> for CoresText {
-    fn from(cores: Cores) -> Self {
-        match cores {
-            Cores::Auto => CoresText::Word("auto".to_owned()),
-            Cores::List(list) => CoresText::List(list),
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Which processor cores picam's threads run on.
 
-use crate::config::{Cores, CpuConfig};
+use crate::config::{AutoOr, Cores, CpuConfig};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -40,7 +40,9 @@ pub fn check(config: &CpuConfig) -> Result<(), NoSuchCore> {
         ("http", &config.http),
     ];
     for (key, cores) in keys {
-        let Cores::List(cores) = cores else { continue };
+        let AutoOr::Given(cores) = cores else {
+            continue;
+        };
         if let Some(&core) = cores.iter().find(|core| !available.contains(core)) {
             let available = available
                 .iter()
@@ -62,8 +64,8 @@ pub fn check(config: &CpuConfig) -> Result<(), NoSuchCore> {
 pub fn pin_this_thread(role: Role, cores: &Cores) {
     let available = available_cores();
     let chosen = match cores {
-        Cores::List(cores) => cores.clone(),
-        Cores::Auto => match (automatic(role, &available), available.len()) {
+        AutoOr::Given(cores) => cores.clone(),
+        AutoOr::Auto => match (automatic(role, &available), available.len()) {
             (chosen, AUTO_CORES..) => chosen.to_vec(),
             _ => return,
         },
@@ -108,7 +110,7 @@ mod tests {
     #[test]
     fn a_core_that_is_not_there_is_refused() {
         let config = CpuConfig {
-            encode: Cores::List(vec![1000]),
+            encode: AutoOr::Given(vec![1000]),
             ..CpuConfig::default()
         };
         let line = check(&config).unwrap_err().to_string();
@@ -122,7 +124,7 @@ mod tests {
     fn a_thread_stays_where_it_is_put() {
         let first = available_cores()[0];
         std::thread::spawn(move || {
-            pin_this_thread(Role::Encode, &Cores::List(vec![first]));
+            pin_this_thread(Role::Encode, &AutoOr::Given(vec![first]));
             assert_eq!(available_cores(), [first]);
         })
         .join()

@@ -225,6 +225,7 @@ pub(super) fn failed(what: &'static str) -> impl Fn(io::Error) -> CameraError {
 mod tests {
     use super::*;
     use libcamera::framebuffer::AsFrameBuffer;
+    use nix::sys::memfd::{MFdFlags, memfd_create};
 
     /// How many descriptors of this process show the memory behind `fd`.
     fn descriptors(fd: &OwnedFd) -> usize {
@@ -241,11 +242,7 @@ mod tests {
     /// On a Raspberry Pi the memory for pictures is gone after a few reopenings, if descriptors stay behind.
     #[test]
     fn a_buffer_that_is_dropped_leaves_no_descriptor_behind() {
-        // SAFETY: the name is a C string; the result is checked before it is used.
-        let fd = unsafe { libc::memfd_create(c"picam-buffers-test".as_ptr(), libc::MFD_CLOEXEC) };
-        assert!(fd >= 0);
-        // SAFETY: the kernel has just made this descriptor for us.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let fd = memfd_create(c"picam-buffers-test", MFdFlags::MFD_CLOEXEC).unwrap();
         let buffer = described(&fd, &[(0, 4096), (4096, 1024), (5120, 1024)]).unwrap();
         let used = buffer.planes().len();
         assert_eq!(used, 3);

@@ -1,8 +1,9 @@
 //! What is asked of the camera before it starts: size, format, colours, sensor mode.
 
 use super::buffers::{self, failed};
-use super::choice;
+use super::choice::{self, Mode};
 use super::memory::Layout;
+use super::timing;
 use crate::camera::CameraError;
 use crate::config::CameraConfig;
 use libcamera::camera::{ActiveCamera, CameraConfiguration, SensorConfiguration};
@@ -14,6 +15,12 @@ use log::{debug, info, warn};
 /// Buffers: one is filled, some wait to be, one is encoded, and the newest is kept for whoever asks next.
 const BUFFERS: u32 = 5;
 
+/// The sensor mode that picam chooses; `None` if the sensor is no IMX708.
+pub(super) fn mode(config: &CameraConfig, model: &str) -> Option<Mode> {
+    let sensor_rate = timing::calm_rate(config.rate, config.sensor_rate);
+    choice::is_imx708(model).then(|| choice::mode(config.width, config.height, sensor_rate))
+}
+
 /// Configures the camera for frames as `config` wants them, with the sensor mode that picam chooses for an IMX708.
 ///
 /// # Errors
@@ -22,10 +29,9 @@ pub(super) fn apply(
     camera: &mut ActiveCamera<'static>,
     config: &CameraConfig,
     model: &str,
-    sensor_rate: f64,
 ) -> Result<CameraConfiguration, CameraError> {
-    let mode =
-        choice::is_imx708(model).then(|| choice::mode(config.width, config.height, sensor_rate));
+    let sensor_rate = timing::calm_rate(config.rate, config.sensor_rate);
+    let mode = mode(config, model);
     let mut configuration = None;
     for mode in [mode, None] {
         let mut candidate = wanted(camera, config)?;

@@ -1,11 +1,15 @@
 //! Between picam's controls and libcamera's: lists of controls, ranges, and metadata.
 
+use super::timing::Limits;
 use crate::camera::Readings;
 use crate::controls::{Availability, Mapped, Ranges, Raw, Set, TABLE};
 use libcamera::control::{ControlInfoMap, ControlList};
 use libcamera::control_value::ControlValue;
-use libcamera::controls::{self, AfState, ControlId};
+use libcamera::controls::{self, AeState, AfState, ControlId};
 use std::collections::HashMap;
+use std::time::Duration;
+
+const FRAME_DURATIONS: &str = "FrameDurationLimits";
 
 /// The controls of one open camera.
 pub(super) struct Controls {
@@ -36,22 +40,25 @@ impl Controls {
         }
     }
 
-    /// Whether the camera times its frames as it is asked to.
-    pub(super) fn has_frame_durations(&self) -> bool {
-        self.known.contains_key("FrameDurationLimits")
+    /// The shortest time for a frame; `None` if the camera does not time its frames as it is asked to.
+    pub(super) fn shortest_frame(&self) -> Option<Duration> {
+        let known = self.known.get(FRAME_DURATIONS)?;
+        let (min, _) = known.range.unwrap_or((1.0, 1.0));
+        Some(Duration::from_micros(min.max(1.0) as u64))
     }
 
     /// The frame duration (µs) nearest to `wanted` that the camera can do.
-    pub(super) fn frame_duration(&self, wanted: i64) -> i64 {
-        let known = self.known.get("FrameDurationLimits");
+    fn frame_duration(&self, wanted: Duration) -> i64 {
+        let wanted = wanted.as_micros() as i64;
+        let known = self.known.get(FRAME_DURATIONS);
         match known.and_then(|known| known.range) {
             Some((min, max)) => wanted.clamp(min as i64, max as i64),
             None => wanted,
         }
     }
 
-    /// What the camera accepts while its frames take `frame_duration` (µs): libcamera cuts longer exposures.
-    pub(super) fn ranges(&self, frame_duration: i64) -> Ranges {
+    /// What the camera accepts while its frames take up to `longest`: libcamera cuts longer exposures.
+    pub(super) fn ranges(&self, longest: Duration) -> Ranges {
         let mut ranges = Ranges::default();
         for control in &TABLE {
             let own = |mapping: &&crate::controls::Mapping| mapping.value == Mapped::Given;
@@ -67,8 +74,8 @@ impl Controls {
                     ..
                 }) => {
                     let max = match control.name {
-                        "ExposureTime" if self.has_frame_durations() => {
-                            max.min(frame_duration as f64).max(*min)
+                        "ExposureTime" if self.known.contains_key(FRAME_DURATIONS) => {
+                            max.min(self.frame_duration(longest) as f64).max(*min)
                         }
                         _ => *max,
                     };
@@ -98,10 +105,11 @@ impl Controls {
         }
     }
 
-    /// Adds the time that each frame is to take (µs).
-    pub(super) fn write_frame_duration(&self, list: &mut ControlList, duration: i64) {
-        if self.has_frame_durations() {
-            let _ = list.set(controls::FrameDurationLimits([duration, duration])); // as above
+    /// Adds the time that each frame is to take.
+    pub(super) fn write_limits(&self, list: &mut ControlList, limits: Limits) {
+        if self.known.contains_key(FRAME_DURATIONS) {
+            let limits = limits.map(|limit| self.frame_duration(limit));
+            let _ = list.set(controls::FrameDurationLimits(limits)); // as above
         }
     }
 }
@@ -141,6 +149,11 @@ pub(super) fn readings(metadata: &ControlList) -> Readings {
         exposure_time: get::<controls::ExposureTime>(metadata).map(|it| it.0),
         analogue_gain: get::<controls::AnalogueGain>(metadata).map(|it| tidy(it.0)),
         digital_gain: get::<controls::DigitalGain>(metadata).map(|it| tidy(it.0)),
+        ae_state: get::<AeState>(metadata).map(|state| match state {
+            AeState::Idle => "idle",
+            AeState::Searching => "searching",
+            AeState::Converged => "converged",
+        }),
         lens_position: get::<controls::LensPosition>(metadata).map(|it| tidy(it.0)),
         af_state: get::<AfState>(metadata).map(|state| match state {
             AfState::Idle => "idle",

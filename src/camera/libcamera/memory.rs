@@ -4,6 +4,7 @@
 //! cached: the processor's caches are told before and after each read (DMA_BUF_IOCTL_SYNC).
 
 use crate::picture::{Plane, Planes};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -87,12 +88,7 @@ impl Heap {
                 Ok(unsafe { OwnedFd::from_raw_fd(allocation.fd as RawFd) })
             }
             Self::Memfd => {
-                // SAFETY: the name is a C string; the result is checked before it is used.
-                let fd = check(unsafe {
-                    libc::memfd_create(c"picam-frame".as_ptr(), libc::MFD_CLOEXEC)
-                })?;
-                // SAFETY: the kernel has just made this descriptor for us.
-                let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+                let fd = memfd_create(c"picam-frame", MFdFlags::MFD_CLOEXEC)?;
                 File::from(fd.try_clone()?).set_len(length as u64)?;
                 Ok(fd)
             }

@@ -8,36 +8,52 @@ mod buffers;
 mod choice;
 mod configuration;
 mod control;
+mod divider;
+mod files;
+mod hurry;
+mod machine;
 mod memory;
 mod pace;
+mod timing;
 mod tuning;
 mod version;
 
 pub use version::versions;
 
 use super::{Camera, CameraError, Frame, Readings};
-use crate::clock::{Timestamp, interval};
+use crate::clock::Timestamp;
 use crate::config::CameraConfig;
 use crate::controls::{Ranges, Set};
 use buffers::{Buffers, failed, filled};
-use choice::{Divider, Found, sensor_frames};
+use choice::{Found, Mode};
 use control::Controls;
 use libcamera::camera::ActiveCamera;
 use libcamera::camera_manager::CameraManager;
 use libcamera::control::ControlList;
 use libcamera::request::{Request, RequestStatus, ReuseFlag};
 use libcamera::stream::Stream;
-use log::{debug, info, warn};
+use log::{info, warn};
+use machine::{Machine, Platform};
 use memory::{Lent, Slot};
-use pace::Pace;
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
+use timing::Timing;
 
-/// Tells libcamera where its data is, and how much to log. Call it before any thread runs.
+/// Tells libcamera where its data is, how patient it is to be, and how much to log. Call it before any thread runs.
 pub fn prepare() {
-    let mut variables = tuning::Machine::this().environment();
+    let machine = Machine::this();
+    let mut variables = machine.environment();
+    if let Some(platform) = machine.platform()
+        && std::env::var_os(PIPELINE_FILE).is_none()
+    {
+        match files::pipeline(platform) {
+            Ok(path) => variables.push((PIPELINE_FILE, path.into())),
+            Err(reason) => warn!("camera: libcamera's own timer stays on: {reason}"),
+        }
+    }
     let level = match log::max_level() {
         log::LevelFilter::Trace => "*:DEBUG",
         log::LevelFilter::Debug => "*:INFO",
@@ -60,6 +76,9 @@ pub fn prepare() {
         unsafe { std::env::set_var(name, value) };
     }
 }
+
+/// The settings of Raspberry Pi's pipelines.
+const PIPELINE_FILE: &str = "LIBCAMERA_RPI_CONFIG_FILE";
 
 /// What comes back to the capture thread.
 enum Event {
@@ -87,14 +106,15 @@ pub(super) struct Libcamera {
     slots: Vec<Arc<Slot>>,
     stream: Stream,
     controls: Controls,
+    config: CameraConfig,
+    model: String,
+    mode: Option<Mode>,
     requested: Set,
     /// Controls for the next request.
     changed: Option<Set>,
-    new_rate: bool,
-    rate: f64,
-    sensor_rate: f64,
-    divider: Divider,
-    pace: Pace,
+    timing: Timing,
+    /// The camera keeps its sensor's frames until requests come for them.
+    keeps_frames: bool,
     readings: Readings,
 }
 
@@ -104,7 +124,7 @@ impl Libcamera {
     /// # Errors
     /// [`CameraError::Absent`] if there is none; else what failed.
     pub(super) fn open(config: &CameraConfig, requested: &Set) -> Result<Self, CameraError> {
-        let machine = tuning::Machine::this();
+        let machine = Machine::this();
         machine.check()?;
         let manager = CameraManager::new().map_err(failed("starting libcamera"))?;
         let cameras = manager.cameras();
@@ -118,7 +138,8 @@ impl Libcamera {
                     .map_or_else(|_| "unknown".into(), |model| model.0),
             })
             .collect();
-        let chosen = choice::camera(&found, &config.id)?;
+        let chosen = choice::camera(&found, &config.id)
+            .map_err(|absent| machine.forbidden().unwrap_or(absent))?;
         let Found { id, model } = &found[chosen];
         let mut camera = {
             // Taken out of a list that has it: it can only have gone in between.
@@ -126,21 +147,24 @@ impl Libcamera {
                 wanted: id.clone(),
                 found: "that it disappeared".into(),
             })?;
-            camera.acquire().map_err(failed("acquiring the camera"))?
+            camera.acquire().map_err(|reason| match reason.kind() {
+                io::ErrorKind::ResourceBusy => {
+                    CameraError::Unavailable(format!("camera {id} is held by another program"))
+                }
+                _ => failed("acquiring the camera")(reason),
+            })?
         };
         // No handle may outlive the manager, which is dropped first where starting fails below.
         drop(cameras);
 
-        let divider = Divider::new(interval(config.rate));
-        let sensor_rate = config.rate * sensor_frames(config.rate, config.sensor_rate);
-        let configuration = configuration::apply(&mut camera, config, model, sensor_rate)?;
+        let configuration = configuration::apply(&mut camera, config, model)?;
         let (layout, count, length) = configuration::describe(&configuration, config)?;
         let stream = configuration.get(0).and_then(|stream| stream.stream());
         let stream = stream.ok_or_else(|| CameraError::Failed {
             what: "configuring the camera",
             reason: "it has no stream".into(),
         })?;
-        let pieces = machine.platform() != Some(tuning::Platform::Vc4);
+        let pieces = machine.platform() != Some(Platform::Vc4);
         let Buffers {
             requests,
             slots,
@@ -159,8 +183,8 @@ impl Libcamera {
             let _ = completed.send(Event::Completed(request)); // else the camera is being closed
         });
         let controls = Controls::new(camera.controls());
-        let interval = interval(sensor_rate);
-        let pace = Pace::new(interval, controls.has_frame_durations(), Instant::now());
+        let shortest = controls.shortest_frame();
+        let timing = Timing::new(config.rate, config.sensor_rate, shortest, Instant::now());
         let mut opened = Self {
             lent: slots.iter().map(|_| None).collect(),
             idle: requests.into(),
@@ -171,13 +195,13 @@ impl Libcamera {
             slots,
             stream,
             controls,
+            config: config.clone(),
+            mode: configuration::mode(config, model),
+            model: model.clone(),
             requested: *requested,
             changed: None,
-            new_rate: false,
-            rate: config.rate,
-            sensor_rate: config.sensor_rate,
-            divider,
-            pace,
+            timing,
+            keeps_frames: machine.platform().is_some(),
             readings: Readings::default(),
         };
         opened.start()?;
@@ -190,29 +214,32 @@ impl Libcamera {
         // A scan that was asked for is made now: a restarted camera has forgotten where it focused.
         self.controls
             .write(&mut list, &self.requested, &self.requested);
-        let duration = self.frame_duration();
-        self.controls.write_frame_duration(&mut list, duration);
-        (self.changed, self.new_rate) = (None, false);
+        self.timing.restart(Instant::now());
+        if let Some(limits) = self.timing.news() {
+            self.controls.write_limits(&mut list, limits);
+        }
+        self.changed = None;
         self.camera
             .start(Some(&list))
             .map_err(failed("starting the camera"))?;
         self.queue()
     }
 
-    /// The time for each of the sensor's frames, as asked for.
-    fn interval(&self) -> Duration {
-        interval(self.rate * sensor_frames(self.rate, self.sensor_rate))
-    }
-
-    /// The same as the camera can do it, µs.
-    fn frame_duration(&self) -> i64 {
-        self.controls
-            .frame_duration(self.interval().as_micros() as i64)
+    /// How many requests the camera has.
+    fn under_way(&self) -> usize {
+        self.slots.len() - self.idle.len() - self.lent.iter().flatten().count()
     }
 
     /// Gives the idle requests to the camera, as far as they are due.
     fn queue(&mut self) -> Result<(), CameraError> {
-        while !self.idle.is_empty() && self.pace.may_queue(Instant::now()) {
+        let most = match self.keeps_frames {
+            true => self.timing.depth(),
+            false => self.slots.len(),
+        };
+        while !self.idle.is_empty()
+            && self.under_way() < most
+            && self.timing.may_queue(Instant::now())
+        {
             let Some(mut request) = self.idle.pop_front() else {
                 break;
             };
@@ -221,10 +248,8 @@ impl Libcamera {
                 self.controls
                     .write(request.controls_mut(), &self.requested, &changed);
             }
-            if std::mem::take(&mut self.new_rate) {
-                let duration = self.frame_duration();
-                self.controls
-                    .write_frame_duration(request.controls_mut(), duration);
+            if let Some(limits) = self.timing.news() {
+                self.controls.write_limits(request.controls_mut(), limits);
             }
             if let Err((request, reason)) = self.camera.queue_request(request) {
                 self.idle.push_back(request);
@@ -236,13 +261,8 @@ impl Libcamera {
 
     /// The frame in a completed request, if it is one for the stream. The others are queued again.
     fn take(&mut self, request: Request) -> Option<Frame> {
-        if request.status() != RequestStatus::Complete {
-            // Not queued again: a camera in trouble cancels everything at once. A restart does that.
-            debug!("camera: request {} cancelled", request.cookie());
-            self.idle.push_back(request);
-            return None;
-        }
-        if self.pace.frame(Instant::now()) {
+        let now = Instant::now();
+        if self.timing.came(now) {
             info!("camera: ignores FrameDurationLimits, paced in software");
         }
         let index = request.cookie() as usize;
@@ -251,11 +271,10 @@ impl Libcamera {
         let readings = control::readings(request.metadata());
         let picked = good.and_then(|time| {
             let time = readings.sensor_timestamp.map_or(time, |time| time as u64);
-            let took = readings.frame_duration.map_or_else(
-                || self.interval(),
-                |microseconds| Duration::from_micros(microseconds.unsigned_abs()),
-            );
-            Some((self.divider.pick(time, took)?, time))
+            let took = readings.frame_duration;
+            let took = took.map(|microseconds| Duration::from_micros(microseconds.unsigned_abs()));
+            let searching = readings.is_searching();
+            Some((self.timing.pick(now, time, took, searching)?, time))
         });
         let (Some((sequence, time)), Some(slot)) = (picked, self.slots.get(index)) else {
             self.idle.push_back(request);
@@ -279,29 +298,31 @@ impl Camera for Libcamera {
     fn next_frame(&mut self, patience: Duration) -> Result<Option<Frame>, CameraError> {
         let deadline = Instant::now() + patience;
         loop {
-            let until = match self.pace.due() {
+            // Not before: what was set since the last frame goes with the next request.
+            self.queue()?;
+            let until = match self.timing.due() {
                 Some(due) if !self.idle.is_empty() => deadline.min(due),
                 _ => deadline,
             };
             let left = until.saturating_duration_since(Instant::now());
             match self.events.recv_timeout(left) {
+                Ok(Event::Completed(request)) if request.status() != RequestStatus::Complete => {
+                    self.idle.push_back(request);
+                    return Err(CameraError::Failed {
+                        what: "capturing",
+                        reason: "libcamera cancelled its requests".into(),
+                    });
+                }
                 Ok(Event::Completed(request)) => {
-                    let cancelled = request.status() != RequestStatus::Complete;
                     let frame = self.take(request);
-                    if !cancelled {
-                        self.queue()?;
-                    }
                     if frame.is_some() {
                         return Ok(frame);
                     }
                 }
-                Ok(Event::Returned(index)) => {
-                    self.idle.extend(self.lent[index].take());
-                    self.queue()?;
-                }
+                Ok(Event::Returned(index)) => self.idle.extend(self.lent[index].take()),
                 // Never disconnected: there is a sender in self.
                 Err(_) if Instant::now() >= deadline => return Ok(None),
-                Err(_) => self.queue()?,
+                Err(_) => {}
             }
         }
     }
@@ -312,15 +333,14 @@ impl Camera for Libcamera {
             Some(waiting) => waiting.merge(changed), // two sets between two frames
             none => *none = Some(*changed),
         }
+        self.timing.hurry(Instant::now());
         Ok(())
     }
 
-    fn set_rate(&mut self, rate: f64) -> Result<(), CameraError> {
-        self.rate = rate;
-        self.divider.set_interval(interval(rate));
-        self.pace.set_interval(self.interval());
-        self.new_rate = true;
-        Ok(())
+    fn set_rate(&mut self, rate: f64) -> Result<bool, CameraError> {
+        self.config.rate = rate;
+        self.timing.set_rate(rate);
+        Ok(configuration::mode(&self.config, &self.model) == self.mode)
     }
 
     fn restart(&mut self) -> Result<(), CameraError> {
@@ -339,13 +359,12 @@ impl Camera for Libcamera {
                 reason: format!("libcamera lost {} requests", self.slots.len() - there),
             });
         }
-        self.divider = Divider::new(interval(self.rate));
         self.readings = Readings::default();
         self.start()
     }
 
     fn ranges(&self) -> Ranges {
-        self.controls.ranges(self.frame_duration())
+        self.controls.ranges(self.timing.longest())
     }
 
     fn readings(&self) -> Readings {

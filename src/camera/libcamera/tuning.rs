@@ -2,7 +2,7 @@
 //! was built for; picam brings them along beside its executable, tells libcamera so, and says what is missing
 //! before libcamera meets it.
 
-use super::choice::is_imx708;
+use super::machine::{Machine, Platform};
 use crate::camera::CameraError;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -17,86 +17,7 @@ const BACK_END_FILE: &str = "LIBPISP_BE_CONFIG_FILE";
 const TUNING_FOLDER: &str = "libcamera/ipa";
 const BACK_END: &str = "libpisp/backend_default_config.json";
 
-/// The image processors of Raspberry Pis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Platform {
-    /// Up to the Pi 4, and the Zero 2 W.
-    Vc4,
-    /// Pi 5.
-    Pisp,
-}
-
-impl Platform {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Vc4 => "vc4",
-            Self::Pisp => "pisp",
-        }
-    }
-
-    /// What tuning files for it have as "target".
-    fn target(self) -> &'static str {
-        match self {
-            Self::Vc4 => "bcm2835",
-            Self::Pisp => "pisp",
-        }
-    }
-}
-
-/// The machine, as far as it matters here. The tests make their own.
-pub(super) struct Machine {
-    root: PathBuf,
-    executable: Option<PathBuf>,
-    variable: fn(&str) -> Option<OsString>,
-}
-
 impl Machine {
-    /// The one that picam runs on.
-    pub(super) fn this() -> Self {
-        Self {
-            root: "/".into(),
-            executable: std::env::current_exe().ok(),
-            variable: |name| std::env::var_os(name),
-        }
-    }
-
-    /// Its image processor; `None` if it is no Raspberry Pi.
-    pub(super) fn platform(&self) -> Option<Platform> {
-        let compatible = std::fs::read(self.root.join("proc/device-tree/compatible")).ok()?;
-        let chip = |name: &str| {
-            compatible
-                .split(|&byte| byte == 0)
-                .any(|it| it == name.as_bytes())
-        };
-        if chip("brcm,bcm2712") {
-            return Some(Platform::Pisp);
-        }
-        [
-            "brcm,bcm2711",
-            "brcm,bcm2837",
-            "brcm,bcm2836",
-            "brcm,bcm2835",
-        ]
-        .into_iter()
-        .any(chip)
-        .then_some(Platform::Vc4)
-    }
-
-    /// The models of the IMX708s that the kernel has found: imx708, imx708_wide and so on.
-    fn sensors(&self) -> Vec<String> {
-        let Ok(devices) = self.root.join("sys/class/video4linux").read_dir() else {
-            return Vec::new();
-        };
-        let mut models: Vec<_> = devices
-            .filter_map(|device| std::fs::read_to_string(device.ok()?.path().join("name")).ok())
-            .filter_map(|name| Some(name.split_whitespace().next()?.to_owned()))
-            .filter(|model| is_imx708(model))
-            .collect();
-        models.sort();
-        models.dedup();
-        models
-    }
-
     /// Where data may be: beside the executable first.
     fn data_folders(&self) -> Vec<PathBuf> {
         let beside = self.executable.iter().filter_map(|path| path.parent());
@@ -212,32 +133,9 @@ fn unusable(reason: String) -> CameraError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::machine::tests::{PI4, PI5, machine};
     use super::*;
 
-    /// A machine in a folder of its own, with `files` (path and content).
-    fn machine(name: &str, files: &[(&str, &str)]) -> Machine {
-        let root = std::env::temp_dir().join(format!("picam-tuning-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&root);
-        for (path, content) in files {
-            let path = root.join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, content).unwrap();
-        }
-        Machine {
-            executable: Some(root.join("opt/picam/bin/picam")),
-            root,
-            variable: |_| None,
-        }
-    }
-
-    const PI4: (&str, &str) = (
-        "proc/device-tree/compatible",
-        "raspberrypi,4-model-b\0brcm,bcm2711\0",
-    );
-    const PI5: (&str, &str) = (
-        "proc/device-tree/compatible",
-        "raspberrypi,5-model-b\0brcm,bcm2712\0",
-    );
     const WIDE: (&str, &str) = (
         "sys/class/video4linux/v4l-subdev0/name",
         "imx708_wide 10-001a\n",
@@ -248,13 +146,6 @@ mod tests {
 
     fn refusal(machine: &Machine) -> String {
         machine.check().unwrap_err().to_string()
-    }
-
-    #[test]
-    fn platforms_are_told_apart() {
-        assert_eq!(machine("pi4", &[PI4]).platform(), Some(Platform::Vc4));
-        assert_eq!(machine("pi5", &[PI5]).platform(), Some(Platform::Pisp));
-        assert_eq!(machine("pc", &[]).platform(), None);
     }
 
     #[test]

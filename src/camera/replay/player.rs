@@ -64,9 +64,9 @@ impl Camera for Replay {
         Ok(()) // A recording has no controls; the remote remembers what was requested.
     }
 
-    fn set_rate(&mut self, rate: f64) -> Result<(), CameraError> {
+    fn set_rate(&mut self, rate: f64) -> Result<bool, CameraError> {
         self.beat.set_rate(rate);
-        Ok(())
+        Ok(true)
     }
 
     fn restart(&mut self) -> Result<(), CameraError> {

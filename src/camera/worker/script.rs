@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::camera::{CaptureJob, Remote};
-use crate::config::Cores;
+use crate::config::AutoOr;
 use crate::picture::Picture;
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
+/// The scripted camera's rate at most, unless it is opened again.
+pub(super) const FASTEST: f64 = 56.0;
 const INTERVAL: Duration = Duration::from_millis(125);
 
 /// What the scripted camera does when it is asked for a frame.
@@ -200,9 +202,9 @@ impl Camera for ScriptedCamera {
         Ok(())
     }
 
-    fn set_rate(&mut self, rate: f64) -> Result<(), CameraError> {
+    fn set_rate(&mut self, rate: f64) -> Result<bool, CameraError> {
         self.script.note(format!("rate {rate}"));
-        Ok(())
+        Ok(rate <= FASTEST)
     }
 
     fn restart(&mut self) -> Result<(), CameraError> {
@@ -232,8 +234,8 @@ impl Camera for Ranged {
         Ok(())
     }
 
-    fn set_rate(&mut self, _: f64) -> Result<(), CameraError> {
-        Ok(())
+    fn set_rate(&mut self, _: f64) -> Result<bool, CameraError> {
+        Ok(true)
     }
 
     fn restart(&mut self) -> Result<(), CameraError> {
@@ -312,7 +314,7 @@ impl Stage {
         let job = CaptureJob {
             config: CameraConfig::default(),
             requested,
-            cores: Cores::Auto,
+            cores: AutoOr::Auto,
             metrics: Arc::clone(&metrics),
             pulse: Arc::clone(&pulse),
             deliver: {

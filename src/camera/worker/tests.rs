@@ -1,6 +1,6 @@
 //! The worker against a scripted camera: nothing here sleeps.
 
-use super::script::{Act, Outcome, Stage};
+use super::script::{Act, FASTEST, Outcome, Stage};
 use super::*;
 use crate::pulse::{Failure, Verdict};
 use proptest::prelude::*;
@@ -160,6 +160,17 @@ fn what_is_requested_reaches_the_camera_with_what_is_new() {
             "close"
         ]
     );
+}
+
+#[test]
+fn a_rate_that_needs_another_mode_opens_the_camera_again_and_is_no_fault() {
+    let stage = Stage::new(vec![], vec![Outcome::Good(vec![Act::Frames(10)])]);
+    stage.remote.set_rate(FASTEST + 1.0);
+    let metrics = Arc::clone(&stage.metrics);
+    let played = stage.run(vec![Act::Frames(1)]);
+    assert_eq!(played.log, ["rate 57", "close", "open", "close"]);
+    assert_eq!(played.delivered.len(), 10);
+    assert_eq!(metrics.recoveries("reopen"), 0);
 }
 
 #[test]
