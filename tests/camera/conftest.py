@@ -38,10 +38,19 @@ def guest(packages, initramfs, tmp_path_factory):
 @pytest.fixture
 def camera(guest):
     """camera(tables, **parameters of the module): the guest with the module plugged in and picam serving its pictures;
-    ended and unplugged after the test."""
+    ended and unplugged after the test, or when the test calls it again."""
     plugged = []
 
+    def end():
+        if plugged:
+            plugged.clear()
+            guest.set(reset=1)
+            guest.stop_picam()
+            assert guest.read("buffers") == "0 0"
+            guest.unplug()
+
     def start(tables="", **parameters):
+        end()
         guest.plug(**parameters)
         plugged.append(True)
         guest.start_picam(tables)
@@ -49,8 +58,4 @@ def camera(guest):
         return guest
 
     yield start
-    if plugged:
-        guest.set(reset=1)
-        guest.stop_picam()
-        assert guest.read("buffers") == "0 0"
-        guest.unplug()
+    end()

@@ -23,6 +23,10 @@ CPU = ["-cpu", "cortex-a72"]
 # Time is counted in instructions, 1 ns each, and does not pass while nothing runs: whatever else the host does, the
 # guest sees the same.
 ICOUNT = ["-icount", "shift=0,sleep=off", "-accel", "tcg,thread=single", "-smp", "1"]
+START_PICAM = "setsid picam --camera libcamera >>/tmp/picam.log 2>&1 </dev/null & echo $! >/tmp/picam.pid"
+# The time since the guest was started, seconds. What takes place between two commands of the host takes any time: where
+# that matters, a test gives one command for all.
+CLOCK = "cut -d' ' -f1 /proc/uptime"
 # What no test may leave in the kernel's log.
 COMPLAINTS = r"WARNING|BUG|Oops|Call trace|Internal error"
 
@@ -47,7 +51,7 @@ def build_initramfs(packages, module, distribution, folder):
 class Guest(Access):
     """One machine, from start to stop. With `icount` its clock counts instructions."""
 
-    def __init__(self, packages, initramfs, folder, icount=False, megabytes=1536):
+    def __init__(self, packages, initramfs, folder, icount=True, megabytes=1536):
         super().__init__(folder)
         self._kernel = packages.kernel_root / "boot" / f"vmlinuz-{packages.kernel}"
         self._initramfs = initramfs
@@ -116,11 +120,20 @@ class Guest(Access):
 
     def set(self, **values):
         """Writes files of the module's debugfs: the scene and the faults."""
-        self.run("; ".join(f"echo {value} >{DEBUGFS}/{name}" for name, value in values.items()))
+        self.run(setting(**values))
 
     def read(self, name):
         """A file of the module's debugfs."""
         return self.run(f"cat {DEBUGFS}/{name}")
+
+    def clock(self):
+        """Seconds since the guest was started, which are its own: the journal's, and those in pictures. 10 ms exact."""
+        return float(self.run(CLOCK))
+
+    def journal(self, since=0.0):
+        """The module's journal as (seconds, words of the line), from `since` on."""
+        lines = [line.split() for line in self.read("journal").splitlines()]
+        return [(int(time) / 1e6, words) for time, *words in lines if int(time) / 1e6 >= since]
 
     def complaints(self):
         """Lines of the kernel's log that no test may leave there."""
@@ -130,9 +143,7 @@ class Guest(Access):
 
     def start_picam(self, tables=""):
         """Starts picam on the camera, with `tables` of TOML beside source and address; its log is /tmp/picam.log."""
-        self.run(f"cat >/data/picam/picam.toml <<'END'\n{tables}\nEND")
-        picam = "setsid picam --camera libcamera >>/tmp/picam.log 2>&1 </dev/null"
-        self.run(f"{picam} & echo $! >/tmp/picam.pid")
+        self.run(f"cat >/data/picam/picam.toml <<'END'\n{tables}\nEND\n{START_PICAM}")
 
     def stop_picam(self, seconds=30):
         """Ends picam as a supervisor would."""
@@ -147,6 +158,11 @@ class Guest(Access):
                 raise MachineError(f"waited {seconds} s for {what}; {log}")
             time.sleep(pause)
         return found
+
+
+def setting(**values):
+    """The command that writes files of the module's debugfs."""
+    return "; ".join(f"echo {value} >{DEBUGFS}/{name}" for name, value in values.items())
 
 
 def wanted():

@@ -7,8 +7,6 @@ import pytest
 from camera.picture import read_picture
 
 SMALL = "[camera]\nwidth = 640\nheight = 360\n"
-# Smaller jobs at a higher rate: exposure, white balance and focus settle by frames, not by seconds.
-FAST = SMALL + "sensor_rate = 24\n"
 
 
 def lux_of(guest):
@@ -17,16 +15,16 @@ def lux_of(guest):
 
 def test_stamp_says_what_the_metadata_say(camera):
     """The exposure is over when the frame starts, and the picture, not yet at the client, is younger than that."""
-    guest = camera(SMALL + "[controls]\nExposureTime = 20000\nAnalogueGain = 2.0\n")
+    guest = camera(SMALL + "sensor_rate = 0\n[controls]\nExposureTime = 20000\nAnalogueGain = 2.0\n")
     guest.wait_for(lambda: abs(read_picture(guest.wait_jpeg(20)[1]).exposure - 20000) < 20, 20, "the set exposure")
     pictures = [read_picture(guest.get("/jpg?fresh=1")[2]) for _ in range(3)]
-    now = int(float(guest.run("cut -d' ' -f1 /proc/uptime")) * 1e6)
+    now = int(guest.clock() * 1e6)
     assert [(picture.width, picture.height) for picture in pictures] == [(640, 360)] * 3
     assert all(abs(picture.exposure - 20000) < 20 and abs(picture.gain - 2) < 0.01 for picture in pictures)
     assert pictures[0].number < pictures[1].number < pictures[2].number
     for one, other in zip(pictures, pictures[1:]):
         assert abs((other.began - one.began) / (other.number - one.number) - 125000) < 1000
-    assert 0 < now - pictures[-1].began < 3_000_000
+    assert pictures[-1].began < now
     started = int(re.search(rf"(\d+) frame {pictures[-1].number} taken", guest.read("journal"))[1])
     assert 0 <= started - pictures[-1].began - pictures[-1].exposure <= 1
 
@@ -34,7 +32,7 @@ def test_stamp_says_what_the_metadata_say(camera):
 @pytest.mark.parametrize("lux", [50, 5000])
 def test_exposure_settles(camera, report, lux):
     """libcamera's own estimate is the scene's brightness, and the picture is as bright as ever."""
-    guest = camera(FAST)
+    guest = camera(SMALL)
 
     def grey():
         return read_picture(guest.wait_jpeg(20)[1]).greys[3][1]
@@ -50,7 +48,7 @@ def test_exposure_settles(camera, report, lux):
 @pytest.mark.parametrize(("focus", "lens"), [(1200, 483), (7500, 685)])
 def test_focus_settles(camera, report, focus, lens):
     """Phase detection brings the lens to where the scene is sharp, and there the stripes have contrast."""
-    guest = camera(FAST)
+    guest = camera(SMALL)
     guest.set(pdaf=1, focus=focus)
     guest.wait_for(lambda: abs(read_picture(guest.wait_jpeg(20)[1]).lens - lens) <= 4, 60, f"{focus / 1000} dioptres")
     picture = read_picture(guest.wait_jpeg(20)[1])

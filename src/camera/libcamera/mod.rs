@@ -113,8 +113,6 @@ pub(super) struct Libcamera {
     /// Controls for the next request.
     changed: Option<Set>,
     timing: Timing,
-    /// The camera keeps its sensor's frames until requests come for them.
-    keeps_frames: bool,
     readings: Readings,
 }
 
@@ -184,7 +182,15 @@ impl Libcamera {
         });
         let controls = Controls::new(camera.controls());
         let shortest = controls.shortest_frame();
-        let timing = Timing::new(config.rate, config.sensor_rate, shortest, Instant::now());
+        // Raspberry Pi's pipelines have buffers of their own for the sensor's frames.
+        let keeps = machine.platform().is_some();
+        let timing = Timing::new(
+            config.rate,
+            config.sensor_rate,
+            shortest,
+            keeps,
+            Instant::now(),
+        );
         let mut opened = Self {
             lent: slots.iter().map(|_| None).collect(),
             idle: requests.into(),
@@ -201,7 +207,6 @@ impl Libcamera {
             requested: *requested,
             changed: None,
             timing,
-            keeps_frames: machine.platform().is_some(),
             readings: Readings::default(),
         };
         opened.start()?;
@@ -232,14 +237,7 @@ impl Libcamera {
 
     /// Gives the idle requests to the camera, as far as they are due.
     fn queue(&mut self) -> Result<(), CameraError> {
-        let most = match self.keeps_frames {
-            true => self.timing.depth(),
-            false => self.slots.len(),
-        };
-        while !self.idle.is_empty()
-            && self.under_way() < most
-            && self.timing.may_queue(Instant::now())
-        {
+        while !self.idle.is_empty() && self.timing.may_queue(Instant::now(), self.under_way()) {
             let Some(mut request) = self.idle.pop_front() else {
                 break;
             };
@@ -298,9 +296,8 @@ impl Camera for Libcamera {
     fn next_frame(&mut self, patience: Duration) -> Result<Option<Frame>, CameraError> {
         let deadline = Instant::now() + patience;
         loop {
-            // Not before: what was set since the last frame goes with the next request.
             self.queue()?;
-            let until = match self.timing.due() {
+            let until = match self.timing.due(self.under_way()) {
                 Some(due) if !self.idle.is_empty() => deadline.min(due),
                 _ => deadline,
             };
@@ -320,9 +317,9 @@ impl Camera for Libcamera {
                     }
                 }
                 Ok(Event::Returned(index)) => self.idle.extend(self.lent[index].take()),
-                // Never disconnected: there is a sender in self.
-                Err(_) if Instant::now() >= deadline => return Ok(None),
-                Err(_) => {}
+                // Not disconnected: there is a sender in self. The time is over, or a request is due: what was set until now
+                // is to go with it.
+                Err(_) => return Ok(None),
             }
         }
     }

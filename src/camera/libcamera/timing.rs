@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 /// How many of the sensor's frames there are for one of the stream's while the sensor hurries.
 const HURRY: f64 = 3.0;
-/// So long may the capture thread be busy with something else: for this time requests wait in the camera. More of them
-/// would only make it longer until a change, which comes with the last of them, is in force.
+/// Requests are in the camera this long before their frames, in case that the capture thread is busy with something else.
+/// Not longer: what is changed then has to wait for the next request.
 const QUEUED_TIME: Duration = Duration::from_millis(60);
 
 /// The times of one camera.
@@ -20,9 +20,13 @@ pub(super) struct Timing {
     sensor_rate: SensorRate,
     /// The shortest time for a frame in the sensor's mode; `None` if the camera does not time its frames.
     shortest: Option<Duration>,
+    /// The camera keeps its sensor's frames until requests come for them.
+    keeps_frames: bool,
     hurry: Hurry,
     divider: Divider,
     pace: Pace,
+    /// When the newest frame came.
+    came: Option<Instant>,
     /// The limits that the camera was told last.
     told: Option<Limits>,
 }
@@ -32,11 +36,12 @@ pub(super) type Limits = [Duration; 2];
 
 impl Timing {
     /// For `rate` frames a second of a camera that needs at least `shortest` for a frame; `None` if it does not time its
-    /// frames itself.
+    /// frames itself. `keeps_frames`: it keeps its sensor's frames until requests come for them.
     pub(super) fn new(
         rate: f64,
         sensor_rate: SensorRate,
         shortest: Option<Duration>,
+        keeps_frames: bool,
         now: Instant,
     ) -> Self {
         let divider = Divider::new(interval(rate));
@@ -44,9 +49,11 @@ impl Timing {
             rate,
             sensor_rate,
             shortest,
+            keeps_frames,
             hurry: Hurry::new(now),
             divider,
             pace: Pace::new(interval(rate), shortest.is_some(), now),
+            came: None,
             told: None,
         };
         timing.pace = Pace::new(timing.sensor_interval(), shortest.is_some(), now);
@@ -58,7 +65,7 @@ impl Timing {
         self.hurry = Hurry::new(now);
         self.divider = Divider::new(interval(self.rate));
         self.pace.set_interval(self.sensor_interval());
-        self.told = None;
+        (self.came, self.told) = (None, None);
     }
 
     /// Frames are to come `rate` times a second.
@@ -115,23 +122,34 @@ impl Timing {
         })
     }
 
-    /// How many requests are to be under way, where the camera keeps its sensor's frames until a request comes.
-    pub(super) fn depth(&self) -> usize {
+    /// Whether another request may be queued now beside those that are `under_way`; if so, it is counted.
+    pub(super) fn may_queue(&mut self, now: Instant, under_way: usize) -> bool {
+        let waits = self.keeps_frames
+            && (under_way >= self.depth() || self.just_in_time().is_some_and(|due| now < due));
+        !waits && self.pace.may_queue(now)
+    }
+
+    /// When another request may be queued, if that is foreseen.
+    pub(super) fn due(&self, under_way: usize) -> Option<Instant> {
+        let another = self.keeps_frames && under_way < self.depth();
+        let just_in_time = self.just_in_time().filter(|_| another);
+        self.pace.due().max(just_in_time)
+    }
+
+    /// How many requests wait for frames.
+    fn depth(&self) -> usize {
         1 + (QUEUED_TIME.as_nanos() / self.sensor_interval().as_nanos().max(1)) as usize
     }
 
-    /// Whether a request may be queued now; if so, it is counted.
-    pub(super) fn may_queue(&mut self, now: Instant) -> bool {
-        self.pace.may_queue(now)
-    }
-
-    /// When a request may be queued, if not at any time.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.pace.due()
+    /// When the next frame's request is to be queued.
+    fn just_in_time(&self) -> Option<Instant> {
+        let spare = self.sensor_interval().saturating_sub(QUEUED_TIME);
+        self.came.map(|came| came + spare)
     }
 
     /// A frame came, whatever is in it. Returns whether this has shown that the camera does not keep to its rate.
     pub(super) fn came(&mut self, now: Instant) -> bool {
+        self.came = Some(now);
         self.pace.frame(now)
     }
 
@@ -171,7 +189,7 @@ mod tests {
     /// The limits of a stream with `rate` frames a second, ms, of a sensor that does 56 Hz.
     fn limits(rate: f64, sensor_rate: SensorRate) -> [f64; 2] {
         let shortest = Duration::from_secs_f64(1.0 / 56.03);
-        let mut timing = Timing::new(rate, sensor_rate, Some(shortest), Instant::now());
+        let mut timing = Timing::new(rate, sensor_rate, Some(shortest), true, Instant::now());
         let news = timing.news().unwrap();
         assert_eq!(timing.news(), None);
         news.map(|it| (it.as_secs_f64() * 1e4).round() / 10.0)
@@ -201,7 +219,7 @@ mod tests {
     fn a_sensor_that_is_calm_runs_at_the_streams_rate() {
         let start = Instant::now();
         let shortest = Some(Duration::from_millis(18));
-        let mut timing = Timing::new(8.0, AutoOr::Auto, shortest, start);
+        let mut timing = Timing::new(8.0, AutoOr::Auto, shortest, true, start);
         assert_eq!(timing.depth(), 2);
         timing.news();
         for frame in 0..30 {
@@ -216,11 +234,42 @@ mod tests {
     }
 
     #[test]
+    fn requests_are_queued_shortly_before_their_frames() {
+        let start = Instant::now();
+        let shortest = Some(Duration::from_millis(18));
+        let mut timing = Timing::new(8.0, AutoOr::Given(0.0), shortest, true, start);
+        assert!(timing.may_queue(start, 0), "nothing is known of frames yet");
+        assert!(!timing.may_queue(start, 1));
+        timing.came(start);
+        let due = start + interval(8.0) - QUEUED_TIME;
+        assert_eq!(timing.due(0), Some(due));
+        assert_eq!(timing.due(1), None);
+        assert!(!timing.may_queue(due - Duration::from_millis(1), 0));
+        assert!(timing.may_queue(due, 0));
+    }
+
+    #[test]
+    fn a_fast_sensor_has_more_requests_at_once() {
+        let start = Instant::now();
+        let shortest = Some(Duration::from_millis(8));
+        let mut timing = Timing::new(100.0, AutoOr::Auto, shortest, true, start);
+        timing.came(start);
+        let queued = (0..20).take_while(|&under_way| timing.may_queue(start, under_way));
+        assert_eq!(queued.count(), 7);
+    }
+
+    #[test]
     fn one_that_takes_no_notice_never_hurries() {
         let start = Instant::now();
-        let mut timing = Timing::new(8.0, AutoOr::Auto, None, start);
+        let mut timing = Timing::new(8.0, AutoOr::Auto, None, false, start);
         assert_eq!(timing.news(), Some([interval(8.0); 2]));
-        let mut timing = Timing::new(8.0, AutoOr::Auto, Some(Duration::from_millis(1)), start);
+        let mut timing = Timing::new(
+            8.0,
+            AutoOr::Auto,
+            Some(Duration::from_millis(1)),
+            false,
+            start,
+        );
         timing.news();
         let noticed = (0..100).position(|frame| timing.came(start + Duration::from_millis(frame)));
         assert!(noticed.is_some());
