@@ -101,7 +101,7 @@ def other_value(name, default, expected):
     if "core numbers" in expected:
         return "[0]"
     least, most = re.search(r" (?:from|of at least) ([\d.]+)(?: to ([\d.]+))?", expected).groups()
-    current = float(default or least)
+    current = float(least if default in (None, '"auto"') else default)
     doubled = 2 * current or float(most or 1)  # the limits keep their order if all are doubled
     value = doubled if most is None or doubled <= float(most) else current / 2
     return f"{value:g}"

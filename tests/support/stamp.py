@@ -67,13 +67,6 @@ def decode(picture, width=None):
     return Stamp(int.from_bytes(data[:4], "big"), int.from_bytes(data[4:10], "big") / 1000)
 
 
-def assert_in_order(sequences, spared=2):
-    """Frames came in order, none twice, all but `spared`: a client that starts up slowly skips one or two, rightly."""
-    steps = numpy.diff(sequences)
-    assert (steps > 0).all(), f"not in order: {sequences}"
-    assert steps.sum() - len(steps) <= spared, f"frames are missing: {sequences}"
-
-
 def encode(picture, sequence, time):
     """Draws a stamp into a gray picture in place: for testing `decode` and for peers without picam."""
     data = sequence.to_bytes(4, "big") + round(time * 1000).to_bytes(6, "big")

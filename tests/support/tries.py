@@ -28,6 +28,11 @@ def skipped(sequences):
     return sum(abs(step - 1) for step in steps)
 
 
+def skipped_later(sequences):
+    """`skipped`, without the one or two that a client rightly skips because it starts up slowly."""
+    return skipped(sequences) - 2
+
+
 def step_seconds(parts):
     """Median time between neighbouring frames of a stream's parts, by the camera's own clock and numbers."""
     steps = [(later.timestamp - part.timestamp) / (later.sequence - part.sequence)
