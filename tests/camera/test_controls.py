@@ -1,0 +1,124 @@
+"""Every control, by what the sensor and the lens are told and by what is in the picture."""
+
+import pytest
+
+from camera.picture import read_picture
+
+LINE_US = 13.4
+SMALL = "[camera]\nwidth = 640\nheight = 360\n"
+
+
+@pytest.fixture
+def guest_with(camera):
+    """The guest with a small picture that has settled."""
+    guest = camera(SMALL)
+    guest.run("sleep 5")
+    return guest
+
+
+def change(guest, query, seconds=2):
+    """Sets controls and lets `seconds` pass."""
+    status, _, body = guest.get(f"/set?{query}")
+    assert status == 200, body
+    guest.run(f"sleep {seconds}")
+
+
+def picture(guest):
+    return read_picture(guest.get("/jpg?fresh=1")[2])
+
+
+@pytest.mark.parametrize("set_us", [66, 1000, 20_000, 120_000])
+def test_exposure_time(guest_with, set_us):
+    """In steps of a line; the gain stays automatic."""
+    change(guest_with, f"ExposureTime={set_us}", 6)
+    taken = picture(guest_with)
+    assert abs(taken.exposure - set_us) <= 2 * LINE_US
+    if set_us >= 20_000:  # longer than what it takes for the scene
+        assert taken.gain < 1.2
+
+
+@pytest.mark.parametrize("gain", [1.122807, 2, 8, 16])
+def test_analogue_gain(guest_with, gain):
+    """The exposure time makes up for it."""
+    before = picture(guest_with)
+    change(guest_with, f"AnalogueGain={gain}", 6)
+    taken = picture(guest_with)
+    assert abs(taken.gain / gain - 1) < 0.02
+    assert taken.exposure * taken.gain == pytest.approx(before.exposure * before.gain, rel=0.1)
+
+
+@pytest.mark.parametrize(("dioptres", "register"), [(0, 445), (2, 509), (6, 637), (15, 925)])
+def test_lens_position(guest_with, dioptres, register):
+    change(guest_with, f"LensPosition={dioptres}", 4)
+    assert picture(guest_with).lens == register
+    assert any(words[0] == "write" and words[2] == str(register) for _, words in guest_with.journal())
+
+
+def test_automatic_exposure_can_be_off(guest_with):
+    change(guest_with, "AeEnable=0")
+    before = picture(guest_with)
+    guest_with.set(lux=100)
+    guest_with.run("sleep 5")
+    dark = picture(guest_with)
+    assert (dark.exposure, dark.gain) == (before.exposure, before.gain)
+    change(guest_with, "AeEnable=1", 8)
+    settled = picture(guest_with)
+    assert settled.exposure * settled.gain > 3 * before.exposure * before.gain
+
+
+def grey(guest):
+    """How far red and blue of the grey patch are from its green."""
+    red, green, blue = picture(guest).greys[3]
+    return abs(red - green), abs(blue - green)
+
+
+def test_automatic_white_balance_can_be_off(guest_with):
+    guest_with.run("sleep 5")
+    assert max(grey(guest_with)) < 12
+    change(guest_with, "AwbEnable=0")
+    guest_with.set(red=703, blue=371)  # a bulb's light
+    guest_with.run("sleep 8")
+    assert min(grey(guest_with)) > 15
+    change(guest_with, "AwbEnable=1", 15)
+    assert max(grey(guest_with)) < 12
+
+
+def test_continuous_autofocus_follows(guest_with):
+    """A target that moves to and fro in ten seconds, by phase detection: half of the time its stripes are sharp."""
+    guest_with.set(pdaf=1, focus=3000, swing=1500, swing_ms=10_000)
+    guest_with.run("sleep 10")
+    began = float(guest_with.clock())
+    guest_with.run("sleep 20")
+    sharp = [int(words[7].removeprefix("sharpness=")) for _, words in guest_with.journal(began) if words[0] == "frame"]
+    sharp.sort()
+    assert len(sharp) > 150 and sharp[len(sharp) // 2] > 500
+
+
+def test_autofocus_once_stays(guest_with):
+    guest_with.set(focus=5000)
+    change(guest_with, "AfMode=auto", 15)
+    once = picture(guest_with).lens
+    assert abs(once - 605) <= 8
+    guest_with.set(focus=1000)
+    guest_with.run("sleep 10")
+    assert picture(guest_with).lens == once
+    change(guest_with, "AfMode=auto", 15)
+    assert abs(picture(guest_with).lens - 477) <= 8
+
+
+def test_manual_focus_stays_where_it_is(guest_with):
+    before = picture(guest_with).lens
+    change(guest_with, "AfMode=manual")
+    guest_with.set(focus=9000)
+    guest_with.run("sleep 8")
+    assert picture(guest_with).lens == before
+    change(guest_with, "AfMode=continuous", 20)
+    assert abs(picture(guest_with).lens - 733) <= 8
+
+
+def test_full_resolution(camera):
+    guest = camera("[camera]\nwidth = 4608\nheight = 2592\n[jpeg]\nquality = 50\n")
+    guest.wait_for(lambda: picture(guest).width == 4608, 60, "a picture")
+    taken = picture(guest)
+    assert (taken.width, taken.height) == (4608, 2592)
+    assert "sensor mode 4608x2592" in guest.run("tail -n 20 /tmp/picam.log")
