@@ -166,7 +166,7 @@ pub(super) fn open(
 pub fn prepare(config: &CameraConfig) {
     match config.source {
         #[cfg(feature = "libcamera")]
-        Source::Libcamera => libcamera::prepare(),
+        Source::Libcamera => libcamera::prepare(config),
         _ => {}
     }
 }

@@ -51,12 +51,16 @@ pub(super) enum Accepts {
     Text(fn(&str) -> bool, &'static str),
     /// A list of core numbers, never empty.
     Cores,
+    /// Two distances, the smaller one first, both at least [`NEAREST`].
+    Distances,
     /// `"auto"`, or one of these.
     AutoOr(&'static Accepts),
     /// What the control table says.
     Control(&'static Control),
 }
 
+/// Nearer than any lens of a Camera Module 3 can be focused, metres.
+const NEAREST: f64 = 0.02;
 /// Highest core number plus one that Linux's `cpu_set_t` has a bit for.
 const CORES: i64 = 1024;
 
@@ -79,6 +83,18 @@ impl Accepts {
                     let core =
                         |v: &Value| v.as_integer().is_some_and(|n| in_range(n, 0, CORES - 1));
                     !cores.is_empty() && cores.iter().all(core)
+                }
+                _ => false,
+            },
+            Accepts::Distances => match value.as_array().map(Vec::as_slice) {
+                Some([nearest, farthest]) => {
+                    let metres = |value: &Value| {
+                        let number = value.as_float().or(value.as_integer().map(|n| n as f64));
+                        number.filter(|metres| *metres >= NEAREST)
+                    };
+                    metres(nearest)
+                        .zip(metres(farthest))
+                        .is_some_and(|(nearest, farthest)| nearest < farthest)
                 }
                 _ => false,
             },
@@ -114,6 +130,10 @@ impl fmt::Display for Accepts {
                 f,
                 "a list of core numbers from 0 to {}, like [3]",
                 CORES - 1
+            ),
+            Accepts::Distances => write!(
+                f,
+                "[nearest, farthest] of at least {NEAREST}, like [0.3, 2.0] or [1.0, inf]"
             ),
             Accepts::AutoOr(accepts) => write!(f, "\"{AUTO}\" or {accepts}"),
             Accepts::Control(control) => f.write_str(&control.expected()),
@@ -203,6 +223,27 @@ pub(super) static SECTIONS: &[Section] = &[
                 accepts: Accepts::AutoOr(&Accepts::Float(0.0, 120.0)),
                 live: false,
                 doc: "The sensor runs at a multiple of rate, up to this. auto: three times rate while exposure or focus settles.",
+            },
+            Key {
+                name: "hdr",
+                unit: "",
+                accepts: Accepts::Bool,
+                live: false,
+                doc: "The sensor takes each picture with several exposures: for backlight. 2304x1296 and 30 Hz at most.",
+            },
+            Key {
+                name: "longest_exposure",
+                unit: "µs",
+                accepts: Accepts::AutoOr(&Accepts::Integer(100, 1_000_000)),
+                live: false,
+                doc: "The longest exposure that automatic exposure chooses. Short ones keep what moves sharp.",
+            },
+            Key {
+                name: "focus_range",
+                unit: "metres",
+                accepts: Accepts::AutoOr(&Accepts::Distances),
+                live: false,
+                doc: "Distances that autofocus looks at: it is faster, and is not caught by what is in front.",
             },
             Key {
                 name: "stamp",

@@ -105,6 +105,12 @@ pub struct CameraConfig {
     pub rate: f64,
     /// How fast the sensor runs.
     pub sensor_rate: SensorRate,
+    /// Whether the sensor takes each picture with several exposures (HDR).
+    pub hdr: bool,
+    /// The longest exposure time that automatic exposure chooses, µs; `Auto`: as the sensor's tuning file has it.
+    pub longest_exposure: AutoOr<u32>,
+    /// The nearest and the farthest distance that autofocus looks at, metres; `Auto`: as the tuning file has it.
+    pub focus_range: AutoOr<[f64; 2]>,
     /// Whether frame number and time are drawn into replayed pictures.
     pub stamp: bool,
 }
@@ -118,6 +124,9 @@ impl Default for CameraConfig {
             height: 1296,
             rate: 8.0,
             sensor_rate: AutoOr::Auto,
+            hdr: false,
+            longest_exposure: AutoOr::Auto,
+            focus_range: AutoOr::Auto,
             stamp: false,
         }
     }

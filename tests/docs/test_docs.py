@@ -100,6 +100,8 @@ def other_value(name, default, expected):
         return json.dumps(default != "true")
     if "core numbers" in expected:
         return "[0]"
+    if "[nearest, farthest]" in expected:
+        return "[0.5, 2.0]"
     least, most = re.search(r" (?:from|of at least) ([\d.]+)(?: to ([\d.]+))?", expected).groups()
     current = float(least if default in (None, '"auto"') else default)
     doubled = 2 * current or float(most or 1)  # the limits keep their order if all are doubled

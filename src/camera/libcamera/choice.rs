@@ -68,6 +68,12 @@ const FULL: Mode = Mode {
     height: 2592,
     rate: 14.35,
 };
+/// Binned, with several exposures (HDR); the only one then.
+const HDR: Mode = Mode {
+    width: 2304,
+    height: 1296,
+    rate: 30.0,
+};
 /// Binned, and cropped to the middle 3072×1728.
 const CROPPED: Mode = Mode {
     width: 1536,
@@ -78,8 +84,11 @@ const CROPPED: Mode = Mode {
 pub(super) const BIT_DEPTH: u32 = 10;
 
 /// The IMX708's mode for frames of this size, `rate` times a second: the binned one, unless only another can do
-/// it. The cropped one loses field of view and is for rates that leave no choice.
-pub(super) fn mode(width: u32, height: u32, rate: f64) -> Mode {
+/// it. The cropped one loses field of view and is for rates that leave no choice. With `hdr` there is one only.
+pub(super) fn mode(width: u32, height: u32, rate: f64, hdr: bool) -> Mode {
+    if hdr {
+        return HDR;
+    }
     let fits = |mode: Mode| width <= mode.width && height <= mode.height;
     if !fits(BINNED) {
         FULL
@@ -124,13 +133,14 @@ mod tests {
 
     #[test]
     fn the_binned_mode_unless_only_another_can_do_it() {
-        assert_eq!(mode(2304, 1296, 8.0), BINNED);
-        assert_eq!(mode(640, 360, 56.0), BINNED);
-        assert_eq!(mode(2306, 1296, 8.0), FULL);
-        assert_eq!(mode(4608, 2592, 30.0), FULL);
-        assert_eq!(mode(1536, 864, 100.0), CROPPED);
+        assert_eq!(mode(2304, 1296, 8.0, false), BINNED);
+        assert_eq!(mode(640, 360, 56.0, false), BINNED);
+        assert_eq!(mode(2306, 1296, 8.0, false), FULL);
+        assert_eq!(mode(4608, 2592, 8.0, true), HDR);
+        assert_eq!(mode(4608, 2592, 30.0, false), FULL);
+        assert_eq!(mode(1536, 864, 100.0, false), CROPPED);
         assert_eq!(
-            mode(1920, 1080, 100.0),
+            mode(1920, 1080, 100.0, false),
             BINNED,
             "as fast as it gets at this size"
         );

@@ -18,7 +18,8 @@ const BUFFERS: u32 = 5;
 /// The sensor mode that picam chooses; `None` if the sensor is no IMX708.
 pub(super) fn mode(config: &CameraConfig, model: &str) -> Option<Mode> {
     let sensor_rate = timing::calm_rate(config.rate, config.sensor_rate);
-    choice::is_imx708(model).then(|| choice::mode(config.width, config.height, sensor_rate))
+    choice::is_imx708(model)
+        .then(|| choice::mode(config.width, config.height, sensor_rate, config.hdr))
 }
 
 /// Configures the camera for frames as `config` wants them, with the sensor mode that picam chooses for an IMX708.
@@ -47,6 +48,12 @@ pub(super) fn apply(
         }
         if let Some(mode) = mode {
             info!("camera: sensor mode {}x{}", mode.width, mode.height);
+            if config.width > mode.width || config.height > mode.height {
+                warn!(
+                    "camera: {}x{} wanted; the sensor mode has fewer pixels, and its pictures are scaled up",
+                    config.width, config.height
+                );
+            }
             if sensor_rate > mode.rate {
                 warn!(
                     "camera: {sensor_rate} Hz wanted; the sensor mode does {} Hz",

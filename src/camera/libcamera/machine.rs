@@ -79,17 +79,29 @@ impl Machine {
 
     /// The models of the IMX708s that the kernel has found: imx708, imx708_wide and so on.
     pub(super) fn sensors(&self) -> Vec<String> {
-        let Ok(devices) = self.root.join("sys/class/video4linux").read_dir() else {
-            return Vec::new();
-        };
-        let mut models: Vec<_> = devices
-            .filter_map(|device| std::fs::read_to_string(device.ok()?.path().join("name")).ok())
-            .filter_map(|name| Some(name.split_whitespace().next()?.to_owned()))
-            .filter(|model| is_imx708(model))
-            .collect();
+        let mut models: Vec<_> = self.imx708s().map(|(model, _)| model).collect();
         models.sort();
         models.dedup();
         models
+    }
+
+    /// Their devices.
+    pub(super) fn sensor_devices(&self) -> Vec<PathBuf> {
+        let devices = self
+            .imx708s()
+            .map(|(_, device)| self.root.join("dev").join(device));
+        devices.collect()
+    }
+
+    /// Model and device name of each.
+    fn imx708s(&self) -> impl Iterator<Item = (String, OsString)> {
+        let devices = self.root.join("sys/class/video4linux").read_dir();
+        devices.into_iter().flatten().filter_map(|device| {
+            let device = device.ok()?;
+            let name = std::fs::read_to_string(device.path().join("name")).ok()?;
+            let model = name.split_whitespace().next()?.to_owned();
+            is_imx708(&model).then(|| (model, device.file_name()))
+        })
     }
 
     /// Why no camera was found although there is one: a device that picam may not open. udev gives devices to their groups

@@ -8,12 +8,14 @@ mod buffers;
 mod choice;
 mod configuration;
 mod control;
+mod derived;
 mod divider;
 mod files;
 mod hurry;
 mod machine;
 mod memory;
 mod pace;
+mod sensor;
 mod timing;
 mod tuning;
 mod version;
@@ -43,17 +45,10 @@ use std::time::{Duration, Instant};
 use timing::Timing;
 
 /// Tells libcamera where its data is, how patient it is to be, and how much to log. Call it before any thread runs.
-pub fn prepare() {
+pub fn prepare(config: &CameraConfig) {
     let machine = Machine::this();
     let mut variables = machine.environment();
-    if let Some(platform) = machine.platform()
-        && std::env::var_os(PIPELINE_FILE).is_none()
-    {
-        match files::pipeline(platform) {
-            Ok(path) => variables.push((PIPELINE_FILE, path.into())),
-            Err(reason) => warn!("camera: libcamera's own timer stays on: {reason}"),
-        }
-    }
+    variables.extend(machine.files(config));
     let level = match log::max_level() {
         log::LevelFilter::Trace => "*:DEBUG",
         log::LevelFilter::Debug => "*:INFO",
@@ -76,9 +71,6 @@ pub fn prepare() {
         unsafe { std::env::set_var(name, value) };
     }
 }
-
-/// The settings of Raspberry Pi's pipelines.
-const PIPELINE_FILE: &str = "LIBCAMERA_RPI_CONFIG_FILE";
 
 /// What comes back to the capture thread.
 enum Event {
@@ -124,6 +116,8 @@ impl Libcamera {
     pub(super) fn open(config: &CameraConfig, requested: &Set) -> Result<Self, CameraError> {
         let machine = Machine::this();
         machine.check()?;
+        machine.tune(config)?;
+        sensor::set_hdr(&machine, config.hdr)?;
         let manager = CameraManager::new().map_err(failed("starting libcamera"))?;
         let cameras = manager.cameras();
         let found: Vec<_> = cameras

@@ -2,13 +2,15 @@
 //! was built for; picam brings them along beside its executable, tells libcamera so, and says what is missing
 //! before libcamera meets it.
 
+use super::files;
 use super::machine::{Machine, Platform};
 use crate::camera::CameraError;
+use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// One tuning file for whatever sensor there is.
-const TUNING_FILE: &str = "LIBCAMERA_RPI_TUNING_FILE";
+pub(super) const TUNING_FILE: &str = "LIBCAMERA_RPI_TUNING_FILE";
 /// Folders with `rpi/vc4/MODEL.json` and `rpi/pisp/MODEL.json`.
 const TUNING_PATH: &str = "LIBCAMERA_IPA_CONFIG_PATH";
 /// The configuration of PiSP's back end; without it libpisp throws an exception that ends the process.
@@ -53,12 +55,14 @@ impl Machine {
         if sensors.is_empty() {
             return Ok(());
         }
-        match (self.variable)(TUNING_FILE) {
-            Some(file) => fits(Path::new(&file), platform)
-                .map_err(|reason| unusable(format!("{TUNING_FILE}: {reason}")))?,
+        match (self.variable)(TUNING_FILE).filter(|file| !files::is_in_memory(file)) {
+            Some(file) => drop(
+                read(Path::new(&file), platform)
+                    .map_err(|reason| unusable(format!("{TUNING_FILE}: {reason}")))?,
+            ),
             None => {
                 for model in sensors {
-                    self.check_model(platform, &model)?;
+                    self.tuning(platform, &model)?;
                 }
             }
         }
@@ -77,7 +81,11 @@ impl Machine {
         Ok(())
     }
 
-    fn check_model(&self, platform: Platform, model: &str) -> Result<(), CameraError> {
+    /// The tuning that came with picam or with the system for this sensor.
+    ///
+    /// # Errors
+    /// There is none, or it does not fit; and where it was looked for.
+    pub(super) fn tuning(&self, platform: Platform, model: &str) -> Result<Value, CameraError> {
         let file = format!("rpi/{}/{model}.json", platform.name());
         let folders: Vec<PathBuf> = match (self.variable)(TUNING_PATH) {
             Some(folders) => std::env::split_paths(&folders).collect(),
@@ -94,7 +102,7 @@ impl Machine {
             .map(|folder| folder.join(&file))
             .find(|path| path.is_file());
         match found {
-            Some(path) => fits(&path, platform).map_err(unusable),
+            Some(path) => read(&path, platform).map_err(unusable),
             None => Err(unusable(format!(
                 "no tuning file {file} for this sensor; looked for in {}; {TUNING_FILE} names one elsewhere",
                 list(&folders)
@@ -103,14 +111,14 @@ impl Machine {
     }
 }
 
-/// Whether the file is a tuning file for the platform: with another's, libcamera fails without saying why.
-fn fits(path: &Path, platform: Platform) -> Result<(), String> {
+/// Reads a tuning file for the platform: with another's, libcamera fails without saying why.
+fn read(path: &Path, platform: Platform) -> Result<Value, String> {
     let shown = path.display();
     let text = std::fs::read(path).map_err(|reason| format!("tuning file {shown}: {reason}"))?;
-    let json: serde_json::Value =
+    let json: Value =
         serde_json::from_slice(&text).map_err(|reason| format!("tuning file {shown}: {reason}"))?;
-    match json.get("target").and_then(|target| target.as_str()) {
-        Some(target) if target == platform.target() => Ok(()),
+    match json.get("target").and_then(Value::as_str) {
+        Some(target) if target == platform.target() => Ok(json),
         Some(target) => Err(format!(
             "tuning file {shown} is for {target:?}; this machine needs one for {:?}",
             platform.target()
