@@ -9,7 +9,7 @@ ARGS ?=
 # How long `make soak` runs; how long `make fuzz` spends on each target.
 SECONDS ?= $(if $(filter fuzz,$(MAKECMDGOALS)),60,3600)
 
-.PHONY: help run test test-libcamera dist test-dist image test-image test-image-full test-camera test-distro test-all \
+.PHONY: help run test test-libcamera dist test-dist image test-image test-image-full test-camera test-camera-full test-distro test-all \
 	bench soak test-soak fuzz
 # What compares, counts or measures does so best with the processors for itself.
 .NOTPARALLEL:
@@ -22,7 +22,8 @@ help:
 	@echo 'make test-dist       make it, look into it, run it under qemu, and build it once more to compare'
 	@echo 'make image           make a disk and a bundle for qemu in dist/image, from the tarball of make dist'
 	@echo 'make test-image      boot it, update it, cut its power; test-image-full does so more often'
-	@echo 'make test-camera     run picam in qemu on a Camera Module 3 made of software, by the real pipeline of libcamera'
+	@echo 'make test-camera     run picam in qemu on a Camera Module 3 made of software, by the real pipeline of libcamera;'
+	@echo '                     test-camera-full opens it 200 times and runs for an hour'
 	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
 	@echo 'make test-all        all of these tests, as CI does'
 	@echo 'make soak            let clients come, go, stall and send rubbish for an hour, or SECONDS=...; test-soak: 2 minutes'
@@ -71,10 +72,10 @@ test-image test-image-full: dist
 	@tests/image/setup.sh
 	$(PYTHON) tests/image/lanes.py $(if $(filter %-full,$@),full)
 
-test-camera: dist
+test-camera test-camera-full: dist
 	@tests/setup.sh test
 	@tests/image/setup.sh
-	PICAM_TEST_CAMERA=yes $(PYTHON) -m pytest tests/camera
+	PICAM_TEST_CAMERA=$(if $(filter %-full,$@),full,yes) $(PYTHON) -m pytest tests/camera
 
 test-distro:
 	@BUILDROOT='$(BUILDROOT)' OE_LAYERS='$(OE_LAYERS)' tests/distro/run

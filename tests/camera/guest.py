@@ -168,3 +168,8 @@ def setting(**values):
 def wanted():
     """Whether the environment asks for these tests."""
     return bool(os.environ.get("PICAM_TEST_CAMERA"))
+
+
+def full():
+    """Whether it asks for the long ones."""
+    return os.environ.get("PICAM_TEST_CAMERA") == "full"
