@@ -3,6 +3,7 @@
 import pytest
 
 from camera.picture import read_picture
+from camera.recording import Recording
 
 LINE_US = 13.4
 SMALL = "[camera]\nwidth = 640\nheight = 360\n"
@@ -45,6 +46,21 @@ def test_analogue_gain(guest_with, gain):
     taken = picture(guest_with)
     assert abs(taken.gain / gain - 1) < 0.02
     assert taken.exposure * taken.gain == pytest.approx(before.exposure * before.gain, rel=0.1)
+
+
+@pytest.mark.parametrize("model", ["imx708", "imx708_wide", "imx708_noir", "imx708_wide_noir"])
+def test_exposure_and_gain_change_in_the_same_frame(camera, model):
+    """Of each module: else each change makes one frame too bright or too dark."""
+    guest = camera(SMALL + "[jpeg]\nquality = 60\n", model=model)
+    pairs = [(20_000, 2), (10_000, 4)]
+    with Recording(guest) as recording:
+        for exposure, gain in pairs * 2:
+            change = f"ExposureTime={exposure}&AnalogueGain={gain}"
+            guest.run(f"wget -q -O- 'http://127.0.0.1:8000/set?{change}' >/dev/null; sleep 2")
+    seen = [(frame.picture.exposure, round(frame.picture.gain, 1)) for frame in recording.frames]
+    exact = {(19987, 2.0), (9993, 4.0)}
+    first = next(index for index, pair in enumerate(seen) if pair in exact)
+    assert set(seen[first:]) == exact
 
 
 @pytest.mark.parametrize(("dioptres", "register"), [(0, 445), (2, 509), (6, 637), (15, 925)])

@@ -57,6 +57,19 @@ def test_frames_until_a_setting_is_in_force(camera, report):
     assert max(frames) <= 5 and sum(frames) <= 4.5 * len(frames)
 
 
+def test_the_streams_rate_is_the_same_while_the_sensor_hurries(camera, report):
+    """No gap where it begins or ends: at most one of the sensor's fast frames more."""
+    guest = camera(SMALL)
+    wait_calm(guest)
+    with Recording(guest) as recording:
+        moment = float(guest.run(f"sleep 2; {CLOCK}; {setting(focus=7500, pdaf='N')}; sleep 15"))
+    steps = [later.began - earlier.began for earlier, later in zip(recording.frames, recording.frames[1:])]
+    durations = {words[5] for when, words in guest.journal(moment) if words[0] == "frame"}
+    report(f"steps of {min(steps):.3f} to {max(steps):.3f} s while the sensor's own were {sorted(durations)}")
+    assert {"frame_us=41658", "frame_us=124988"} <= durations
+    assert 0.105 < min(steps) and max(steps) < 0.125 + 0.042 + 0.001
+
+
 @pytest.mark.parametrize("stall", [0.9, 1.5, 2.0, 3.0, 4.0, 5.0, 8.0])
 def test_silence_around_a_stall(camera, report, stall):
     """A stall of T seconds costs at most T + 1.5 s, whichever step of recovery it meets, and the stream goes on."""
