@@ -7,6 +7,7 @@ import cv2
 import numpy
 import pytest
 from support import photos, stamp
+from support.appliance import PATIENCE
 from support.likeness import nearest_photograph
 from support.site import site
 from support.webdriver import Chromium, Firefox, WebKit
@@ -56,7 +57,7 @@ def shown_stamp(browser, size):
 
 def wait_stamp(browser, size):
     """The stamp of the first picture that is painted."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not (found := shown_stamp(browser, size)):
         assert time.monotonic() < deadline, "no picture is shown"
     return found
@@ -64,7 +65,7 @@ def wait_stamp(browser, size):
 
 def test_browser_shows_the_live_stream(photo_picam, browser, show):
     assert show(photo_picam.url + "/stream") == [WIDTH, HEIGHT]
-    stamps, deadline = [], time.monotonic() + 60
+    stamps, deadline = [], time.monotonic() + PATIENCE
     while len(stamps) < SCREENSHOTS:
         assert time.monotonic() < deadline, f"no picture is shown: {stamps}"
         picture = browser.screenshot()[:HEIGHT, :WIDTH]
@@ -92,7 +93,7 @@ def test_picture_shown_is_the_newest_that_was_sent(start_picam, small_browser, s
     show(picam.url + "/stream?fps=1")
     wait_stamp(small_browser, SMALL_SIZE)
     first = time.time() - start
-    behind, ages, deadline = {}, {}, time.monotonic() + 60
+    behind, ages, deadline = {}, {}, time.monotonic() + PATIENCE
     while len(behind) < 6:
         assert time.monotonic() < deadline, f"the picture does not move: {behind}"
         found, now = shown_stamp(small_browser, SMALL_SIZE), time.time()

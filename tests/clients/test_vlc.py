@@ -8,6 +8,7 @@ import time
 
 import cv2
 from support import stamp
+from support.appliance import PATIENCE
 from support.photos import SIZE
 from support.process import as_nobody, stop
 
@@ -53,7 +54,7 @@ def test_vlc_shows_the_live_stream(photo_picam):
         folder.chmod(0o777)
         player = Player(photo_picam.url + "/stream", folder)
         try:
-            sequences, deadline = [], time.monotonic() + 30
+            sequences, deadline = [], time.monotonic() + PATIENCE
             while len(set(sequences)) < 4:  # VLC paints a picture anew as it likes: the same one may come twice
                 assert player.process.poll() is None, "VLC ended"
                 assert time.monotonic() < deadline, f"the picture does not move; frames seen: {sequences}"

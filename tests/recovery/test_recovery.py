@@ -9,16 +9,14 @@ from support.appliance import PATIENCE, Picam
 
 SMALL = {"camera": {"width": 320, "height": 180}}
 CAMERA_LOST = 5
-# The ladder's steps, or the time after which a thread counts as stuck, come before the end: 10 to 20 s on an idle machine.
-LONGEST = 2 * PATIENCE
 
 
 def test_a_camera_that_nothing_helps_ends_picam_with_its_own_exit_code(start):
     picam = start()
-    with raw.connect(picam.port, timeout=LONGEST) as sock:
+    with raw.connect(picam.port, timeout=PATIENCE) as sock:
         sock.sendall(raw.get("/stream"))
         picam.get("/debug/stall?seconds=3600")
-        data, how = raw.read_to_end(sock, timeout=LONGEST)
+        data, how = raw.read_to_end(sock, timeout=PATIENCE)
     assert how == "fin" and data.endswith(b"--frame--\r\n"), "the stream ends in an orderly way"
     assert picam.wait() == CAMERA_LOST
     log = picam.log()
@@ -29,7 +27,7 @@ def test_a_camera_that_nothing_helps_ends_picam_with_its_own_exit_code(start):
 def test_a_capture_thread_that_hangs_for_ever_ends_picam_all_the_same(start):
     picam = start()
     picam.get("/debug/hang")
-    assert picam.wait(LONGEST) == CAMERA_LOST
+    assert picam.wait(PATIENCE) == CAMERA_LOST
     assert "the capture thread is stuck capturing for over 10s" in picam.log()
 
 
@@ -59,7 +57,7 @@ def test_the_hardware_watchdog_stays_armed_when_the_camera_is_lost(start, tmp_pa
     picam = start({"watchdog": {"device": str(device)}})
     picam.wait_log(r"watchdog .*: armed")
     picam.get("/debug/hang")
-    assert picam.wait(LONGEST) == CAMERA_LOST
+    assert picam.wait(PATIENCE) == CAMERA_LOST
     assert set(device.read_bytes()) == {0}
 
 

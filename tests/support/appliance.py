@@ -16,7 +16,7 @@ BINARY = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" /
 LISTENING = r"listening on http://\S*:(\d+)/"
 # Seconds after which a wait is given up. It only ends a test that would hang: a machine whose cores are busy with
 # something else takes longer for everything, and no test is to fail for that.
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 
 def toml(tables):

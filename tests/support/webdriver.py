@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy
 
+from support.appliance import PATIENCE
 from support.output import Output
 from support.process import stop
 
@@ -172,7 +173,7 @@ class WebKit(WebDriver):
         return {"DISPLAY": f":{found}", "LIBGL_ALWAYS_SOFTWARE": "1", "GTK_A11Y": "none", "NO_AT_BRIDGE": "1"}
 
     def start(self):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while True:  # the driver does not say when it listens
             try:
                 self.call("GET", "/status")
