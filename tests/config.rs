@@ -61,8 +61,8 @@ const LISTEN: &str = "expected ADDR:PORT with a numeric address, like 0.0.0.0:80
 const SOURCE: &str =
     "expected pattern, replay:PATH (a JPEG file, a folder of them or a Y4M file) or libcamera";
 const CORES: &str = "expected \"auto\" or a list of core numbers from 0 to 1023, like [3]";
-const EXPOSURE: &str = "expected an integer from 1 to 2147483647 (µs)";
-const LENS: &str = "expected a number of at least 0 (dioptres)";
+const EXPOSURE: &str = "expected auto or an integer from 1 to 2147483647 (µs)";
+const LENS: &str = "expected auto or a number of at least 0 (dioptres)";
 
 /// Each file has one mistake; the answer is one line: FILE:LINE, what is there, what is expected.
 #[test]
@@ -263,7 +263,7 @@ fn every_kind_of_bad_file_is_answered_by_one_line() {
         (
             "[controls]\nExposure = 5",
             2,
-            "unknown key \"Exposure\" in [controls]: expected ExposureTime, AnalogueGain, LensPosition, AfMode, AeEnable or AwbEnable",
+            "unknown key \"Exposure\" in [controls]: expected ExposureTime, AnalogueGain, ExposureValue, AeEnable, AeExposureMode, AeMeteringMode, AeFlickerPeriod, LensPosition, AfMode, AfRange, AfSpeed, AfMetering, AfWindows, ColourGains, ColourTemperature, AwbEnable, AwbMode, Brightness, Contrast, Saturation, Sharpness, NoiseReductionMode or HdrMode",
         ),
         (
             "[controls]\nExposureTime = 0.5",
@@ -453,14 +453,14 @@ fn a_control_in_a_later_file_drops_what_it_replaces() {
         "[controls]\nAeEnable = true\nAwbEnable = 0\n",
     );
     let state = |files: &[&PathBuf]| layers(files).load().unwrap().controls.to_string();
-    assert_eq!(state(&[]), "AfMode=continuous AeEnable=true AwbEnable=true");
+    assert_eq!(state(&[]), "AeEnable=true AfMode=continuous AwbEnable=true");
     assert_eq!(
         state(&[&fixed]),
         "ExposureTime=20000 LensPosition=2 AfMode=manual AwbEnable=true"
     );
     assert_eq!(
         state(&[&fixed, &automatic]),
-        "LensPosition=2 AfMode=manual AeEnable=true AwbEnable=false"
+        "AeEnable=true LensPosition=2 AfMode=manual AwbEnable=false"
     );
 }
 
@@ -493,6 +493,7 @@ focus_range = [1, 2.5]
         "[camera]\nsource = 'libcamera'\nwidth = 4608\nheight = 2592\nrate = 120\nsensor_rate = 24\nhdr = true\nlongest_exposure = 1000000\nfocus_range = [0.02, inf]\n[log]\nlevel = 'trace'
          [limits]\nheader_bytes = 65536\nrequest_seconds = 60\nwrite_seconds = 600\nconnections = 4096\nconnections_hard = 8192\nstreams = 4096",
         "[controls]\nExposureTime = 2147483647\nAnalogueGain = 1.123456789\nLensPosition = 0\nAwbEnable = false",
+        "[controls]\nAfWindows = [0.25, 0, 0.5, 1]\nColourGains = [1.5, 2]\nAeFlickerPeriod = '50'\nSharpness = 2\nHdrMode = 'off'",
         "[controls]\nAfMode = 'auto'\nAeEnable = false\n[cpu]\ncapture = [0]\nencode = [1, 1023]\nhttp = 'auto'",
     ];
     for (number, text) in cases.iter().enumerate() {
@@ -516,7 +517,7 @@ fn every_printed_key_is_commented() {
     let keys: Vec<_> = (0..lines.len())
         .filter(|&i| lines[i].contains(" ="))
         .collect();
-    assert_eq!(keys.len(), 33);
+    assert_eq!(keys.len(), 50);
     for i in keys {
         assert!(
             lines[i - 2].starts_with("# ") && lines[i - 2].ends_with('.'),

@@ -369,6 +369,10 @@ fn abandon(camera: Box<dyn Camera>) {
 }
 
 /// What a command changes for an open camera.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, for a moment"
+)]
 enum Change {
     Stop,
     Controls(controls::Set),

@@ -108,7 +108,22 @@ impl Accepts {
 
 /// The value as [`Control::parse`] reads it; `None` if it has the wrong type.
 pub(super) fn control_text(control: &Control, value: &Value) -> Option<String> {
-    match (control.kind, value) {
+    text(&control.kind, value)
+}
+
+fn text(kind: &Kind, value: &Value) -> Option<String> {
+    match (kind, value) {
+        (Kind::OrAuto(_), Value::String(word)) => (word == AUTO).then(|| word.clone()),
+        (Kind::OrAuto(kind), value) => text(kind, value),
+        (Kind::Pair(..) | Kind::Window, Value::Array(numbers)) => {
+            let number = |value: &Value| match value {
+                Value::Integer(n) => Some(n.to_string()),
+                Value::Float(n) => Some(n.to_string()),
+                _ => None,
+            };
+            let numbers: Option<Vec<_>> = numbers.iter().map(number).collect();
+            Some(numbers?.join(","))
+        }
         (Kind::Enum(_), Value::String(word)) => Some(word.clone()),
         (Kind::Integer(_) | Kind::Float(_) | Kind::Bool, Value::Integer(n)) => Some(n.to_string()),
         (Kind::Float(_), Value::Float(n)) => Some(n.to_string()),

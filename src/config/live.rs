@@ -78,9 +78,9 @@ mod tests {
                 "server.allow_origin",
                 "camera.rate",
                 "jpeg.quality",
+                "controls.AeEnable",
                 "controls.LensPosition",
                 "controls.AfMode",
-                "controls.AeEnable",
                 "controls.AwbEnable",
                 "limits.streams"
             ]

@@ -36,6 +36,14 @@ pub enum ControlError {
         /// Those that it has.
         expected: String,
     },
+    /// Two fixed values of which only one can be in force.
+    #[error("{one} and {other} exclude each other: expected one of them")]
+    Exclusive {
+        /// A control.
+        one: &'static str,
+        /// Another one.
+        other: &'static str,
+    },
     /// Two controls of one set that exclude each other.
     #[error("{fixed} with {mode} contradict each other: leave one out, or make it {needed}")]
     Contradiction {
@@ -44,7 +52,7 @@ pub enum ControlError {
         /// The automatic mode asked for, as name=value.
         mode: String,
         /// The mode that goes with the fixed value, as name=value.
-        needed: &'static str,
+        needed: String,
     },
 }
 

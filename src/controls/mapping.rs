@@ -12,6 +12,10 @@ pub enum Raw {
     Float(f64),
     /// On or off.
     Bool(bool),
+    /// Two numbers.
+    Pair([f64; 2]),
+    /// A part of the picture: left, top, width, height as fractions.
+    Window([f64; 4]),
 }
 
 impl Set {
@@ -26,6 +30,10 @@ impl Set {
             for mapping in control.libcamera {
                 let raw = match mapping.value {
                     Mapped::Given => raw(control.kind, value),
+                    Mapped::ByWord(numbers) => {
+                        let number = numbers.get(position(control.kind, value));
+                        Raw::Integer(number.copied().unwrap_or_default().into())
+                    }
                     Mapped::Always(number) => Raw::Integer(number.into()),
                     Mapped::Once { word, number }
                         if news.get(control.id) == Some(Value::Enum(word)) =>
@@ -62,15 +70,19 @@ fn raw(kind: Kind, value: Value) -> Raw {
         Value::Integer(number) => Raw::Integer(number),
         Value::Float(number) => Raw::Float(number),
         Value::Bool(on) => Raw::Bool(on),
-        Value::Enum(word) => {
-            let words = match kind {
-                Kind::Enum(words) => words,
-                _ => &[],
-            };
-            let position = words.iter().position(|it| *it == word);
-            Raw::Integer(position.unwrap_or_default() as i64) // a value of this control is one of its words
-        }
+        Value::Pair(numbers) => Raw::Pair(numbers),
+        Value::Window(window) => Raw::Window(window),
+        Value::Enum(_) | Value::Auto => Raw::Integer(position(kind, value) as i64),
     }
+}
+
+/// The position of a word in the list of its control.
+fn position(kind: Kind, value: Value) -> usize {
+    let position = match (kind, value) {
+        (Kind::Enum(words), Value::Enum(word)) => words.iter().position(|it| *it == word),
+        _ => None,
+    };
+    position.unwrap_or_default() // a value of this control is one of its words
 }
 
 #[cfg(test)]
@@ -93,8 +105,8 @@ mod tests {
     #[test]
     fn the_automatics_of_the_start() {
         let expected = [
-            ("AfMode", Integer(2)),
             ("AeEnable", Bool(true)),
+            ("AfMode", Integer(2)),
             ("AwbEnable", Bool(true)),
         ];
         assert_eq!(list(&[START]), expected);
@@ -143,12 +155,31 @@ mod tests {
     #[test]
     fn a_lens_position_comes_with_the_manual_mode_in_the_same_request() {
         let expected = [
+            ("AeEnable", Bool(true)),
             ("LensPosition", Float(1.5)),
             ("AfMode", Integer(0)),
-            ("AeEnable", Bool(true)),
             ("AwbEnable", Bool(true)),
         ];
         assert_eq!(list(&[START, "LensPosition=1.5"]), expected);
+    }
+
+    #[test]
+    fn words_pairs_and_windows_are_numbers() {
+        let flicker = |word: &str| list(&[&format!("AeFlickerPeriod={word}")]);
+        assert_eq!(flicker("off")[0], ("AeFlickerMode", Integer(0)));
+        let sixty = [
+            ("AeFlickerMode", Integer(1)),
+            ("AeFlickerPeriod", Integer(8333)),
+        ];
+        assert_eq!(flicker("60"), sixty);
+        let gains = [
+            ("ColourGains", Raw::Pair([1.5, 2.0])),
+            ("AwbEnable", Bool(false)),
+        ];
+        assert_eq!(list(&[START, "ColourGains=1.5,2"])[2..], gains);
+        let window = Raw::Window([0.0, 0.5, 0.25, 0.5]);
+        let windows = [("AfMetering", Integer(1)), ("AfWindows", window)];
+        assert_eq!(list(&["AfWindows=0,0.5,0.25,0.5"]), windows);
     }
 
     #[test]

@@ -3,11 +3,13 @@
 //! `/set`, the `[controls]` section of the TOML file and the test picture all read [`TABLE`]; none
 //! has a list of its own. A [`Set`] holds at most one value per control and never contradicts
 //! itself: a fixed exposure and automatic exposure exclude each other, and so do a fixed lens
-//! position and autofocus.
+//! position and autofocus, and what else `rules` says.
 
 mod error;
+mod kind;
 mod mapping;
 mod ranges;
+mod rules;
 mod set;
 mod table;
 #[cfg(test)]
@@ -15,7 +17,8 @@ mod tests;
 
 pub use error::ControlError;
 pub(crate) use error::{one_of, shown};
+pub use kind::{Kind, Range, Value};
 pub use mapping::Raw;
 pub use ranges::{Availability, Ranges};
 pub use set::Set;
-pub use table::{Control, ControlId, Kind, Mapped, Mapping, Range, TABLE, Value};
+pub use table::{Control, ControlId, Mapped, Mapping, TABLE};

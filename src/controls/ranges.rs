@@ -1,6 +1,6 @@
 //! What one camera makes of the control table: which controls it has, and their real ranges.
 
-use super::{Control, ControlError, Kind, Range, Set, TABLE, Value, one_of};
+use super::{Control, ControlError, Range, Set, TABLE, Value, one_of};
 
 /// What the open camera takes for one control.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -47,7 +47,7 @@ impl Ranges {
             match self.get(control) {
                 Availability::Table => {}
                 Availability::Range { min, max } => {
-                    if number(value).is_some_and(|number| !(min..=max).contains(&number)) {
+                    if outside(value, min, max) {
                         return Err(ControlError::Value {
                             name: control.name,
                             given: format!("\"{value}\""),
@@ -86,12 +86,7 @@ impl Ranges {
             min,
             max: Some(max),
         };
-        let kind = match control.kind {
-            Kind::Integer(_) => Kind::Integer(range),
-            Kind::Float(_) => Kind::Float(range),
-            other => other,
-        };
-        kind.expected(control.unit)
+        control.kind.within(range, control.unit)
     }
 
     fn available(&self) -> String {
@@ -108,11 +103,14 @@ impl Ranges {
     }
 }
 
-fn number(value: Value) -> Option<f64> {
+/// Whether a number of the value is out of the range.
+fn outside(value: Value, min: f64, max: f64) -> bool {
+    let outside = |number| !(min..=max).contains(&number);
     match value {
-        Value::Integer(number) => Some(number as f64),
-        Value::Float(number) => Some(number),
-        Value::Bool(_) | Value::Enum(_) => None,
+        Value::Integer(number) => outside(number as f64),
+        Value::Float(number) => outside(number),
+        Value::Pair(numbers) => numbers.into_iter().any(outside),
+        Value::Auto | Value::Bool(_) | Value::Enum(_) | Value::Window(_) => false,
     }
 }
 
@@ -137,8 +135,11 @@ mod tests {
                 max: 16.0,
             },
         );
-        set("LensPosition", Availability::Missing);
-        set("AfMode", Availability::Missing);
+        for control in &TABLE {
+            if !["ExposureTime", "AnalogueGain", "AeEnable", "AwbEnable"].contains(&control.name) {
+                ranges.set(control, Availability::Missing);
+            }
+        }
         ranges
     }
 
@@ -159,11 +160,11 @@ mod tests {
         }
         assert_eq!(
             refusal("ExposureTime=125001"),
-            "ExposureTime = \"125001\": expected an integer from 26 to 125000 (µs)"
+            "ExposureTime = \"125001\": expected auto or an integer from 26 to 125000 (µs)"
         );
         assert_eq!(
             refusal("AnalogueGain=1"),
-            "AnalogueGain = \"1\": expected a number from 1.122807 to 16 (ratio)"
+            "AnalogueGain = \"1\": expected auto or a number from 1.122807 to 16 (ratio)"
         );
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::{Control, ControlError, ControlId, TABLE, Value};
+use super::{Control, ControlError, ControlId, TABLE, Value, rules};
 
 /// Values for some of the controls, in the order of [`TABLE`]; empty by default.
 ///
@@ -46,7 +46,7 @@ impl Set {
         }
         let mut wider = *self;
         wider.put(control.id, Some(control.parse(text)?));
-        wider.check()?;
+        rules::check(&wider)?;
         *self = wider;
         Ok(())
     }
@@ -69,32 +69,14 @@ impl Set {
         self.0.iter().all(Option::is_none)
     }
 
-    /// Makes this, the requested state, what it is after `newer` is applied to it: a fixed value ends the automatic that
-    /// it contradicts, an automatic drops the fixed values it replaces. Of exposure time and gain one may be fixed and
-    /// the other automatic: then `AeEnable`, which stands for both, has no value.
+    /// Makes this, the requested state, what it is after `newer` is applied to it. What of both contradicts each other is
+    /// decided for `newer`.
     pub fn merge(&mut self, newer: &Set) {
-        use ControlId::{AeEnable, AfMode, AnalogueGain, ExposureTime, LensPosition};
-
-        if newer
-            .get(ExposureTime)
-            .or(newer.get(AnalogueGain))
-            .is_some()
-        {
-            self.put(AeEnable, None);
-        }
-        if newer.get(LensPosition).is_some() {
-            self.put(AfMode, Some(Value::Enum("manual")));
-        }
+        rules::before_merge(self, newer);
         for (mine, new) in self.0.iter_mut().zip(newer.0) {
             *mine = new.or(*mine);
         }
-        if self.exposes_automatically() {
-            self.put(ExposureTime, None);
-            self.put(AnalogueGain, None);
-        }
-        if self.focuses_automatically() {
-            self.put(LensPosition, None);
-        }
+        rules::after_merge(self);
     }
 
     /// Takes the value of this control out.
@@ -102,43 +84,9 @@ impl Set {
         self.put(control, None);
     }
 
-    fn put(&mut self, control: ControlId, value: Option<Value>) {
+    /// Gives this control another value, or none.
+    pub(super) fn put(&mut self, control: ControlId, value: Option<Value>) {
         self.0[control as usize] = value;
-    }
-
-    fn exposes_automatically(&self) -> bool {
-        self.get(ControlId::AeEnable) == Some(Value::Bool(true))
-    }
-
-    fn focuses_automatically(&self) -> bool {
-        self.get(ControlId::AfMode)
-            .is_some_and(|mode| mode != Value::Enum("manual"))
-    }
-
-    fn check(&self) -> Result<(), ControlError> {
-        let fixes = |control: ControlId| self.get(control).map(|_| TABLE[control as usize].name);
-        let exposure = fixes(ControlId::ExposureTime).or(fixes(ControlId::AnalogueGain));
-        if let (Some(fixed), true) = (exposure, self.exposes_automatically()) {
-            let mode = "AeEnable=true".to_owned();
-            return Err(ControlError::Contradiction {
-                fixed,
-                mode,
-                needed: "AeEnable=false",
-            });
-        }
-        if let (Some(fixed), Some(mode), true) = (
-            fixes(ControlId::LensPosition),
-            self.get(ControlId::AfMode),
-            self.focuses_automatically(),
-        ) {
-            let mode = format!("AfMode={mode}");
-            return Err(ControlError::Contradiction {
-                fixed,
-                mode,
-                needed: "AfMode=manual",
-            });
-        }
-        Ok(())
     }
 }
 

@@ -1,10 +1,7 @@
-//! The control table, and reading one value by it.
+//! The control table.
 
-use std::fmt;
-
-use serde::Serialize;
-
-use super::{ControlError, one_of, shown};
+use super::kind::{Kind, Range, Value};
+use super::{ControlError, shown};
 
 /// The controls, in the order of [`TABLE`]. Names and meaning are libcamera's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,64 +9,27 @@ use super::{ControlError, one_of, shown};
 pub enum ControlId {
     ExposureTime,
     AnalogueGain,
+    ExposureValue,
+    AeEnable,
+    AeExposureMode,
+    AeMeteringMode,
+    AeFlickerPeriod,
     LensPosition,
     AfMode,
-    AeEnable,
+    AfRange,
+    AfSpeed,
+    AfMetering,
+    AfWindows,
+    ColourGains,
+    ColourTemperature,
     AwbEnable,
-}
-
-/// Bounds of a number, both inclusive.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Range {
-    /// Smallest accepted value.
-    pub min: f64,
-    /// Largest accepted value; `None` where only the camera knows it.
-    pub max: Option<f64>,
-}
-
-impl Range {
-    fn contains(&self, number: f64) -> bool {
-        number >= self.min && self.max.is_none_or(|max| number <= max)
-    }
-}
-
-impl fmt::Display for Range {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.max {
-            Some(max) => write!(f, "from {} to {max}", self.min),
-            None => write!(f, "of at least {}", self.min),
-        }
-    }
-}
-
-/// What values a control takes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
-    /// A whole number.
-    Integer(Range),
-    /// A finite number; libcamera stores it as 32-bit float.
-    Float(Range),
-    /// `true` or `1`, `false` or `0`.
-    Bool,
-    /// One of these words.
-    Enum(&'static [&'static str]),
-}
-
-impl Kind {
-    /// What values are expected, in `unit`, as the end of a sentence: "a number of at least 1 (ratio)".
-    pub(super) fn expected(&self, unit: &str) -> String {
-        let values = match self {
-            Kind::Integer(range) => format!("an integer {range}"),
-            Kind::Float(range) => format!("a number {range}"),
-            Kind::Bool => "true, false, 1 or 0".to_owned(),
-            Kind::Enum(words) => one_of(words),
-        };
-        if unit.is_empty() {
-            values
-        } else {
-            format!("{values} ({unit})")
-        }
-    }
+    AwbMode,
+    Brightness,
+    Contrast,
+    Saturation,
+    Sharpness,
+    NoiseReductionMode,
+    HdrMode,
 }
 
 /// One row of [`TABLE`].
@@ -103,6 +63,8 @@ pub struct Mapping {
 pub enum Mapped {
     /// The one given; of words the position in the table's list, which is libcamera's number.
     Given,
+    /// Of words the number at the position in the table's list.
+    ByWord(&'static [i32]),
     /// This number whatever is given.
     Always(i32),
     /// This number when `word` is given, and only in the request that follows: it triggers something.
@@ -112,6 +74,24 @@ pub enum Mapped {
         /// The number.
         number: i32,
     },
+}
+
+const fn row(
+    id: ControlId,
+    name: &'static str,
+    kind: Kind,
+    unit: &'static str,
+    effect: &'static str,
+    libcamera: &'static [Mapping],
+) -> Control {
+    Control {
+        id,
+        name,
+        kind,
+        unit,
+        effect,
+        libcamera,
+    }
 }
 
 /// A control that libcamera has by the same name, and nothing else to set.
@@ -130,88 +110,241 @@ const fn always(name: &'static str, number: i32) -> Mapping {
     }
 }
 
-// libcamera's numbers: ExposureTimeMode and AnalogueGainMode 0 = Auto, 1 = Manual; AfMode 0 = Manual; AfTrigger 0 = Start.
+/// A libcamera control that gets one of `numbers`, by the word that is given.
+const fn by_word(name: &'static str, numbers: &'static [i32]) -> Mapping {
+    Mapping {
+        name,
+        value: Mapped::ByWord(numbers),
+    }
+}
+
+// libcamera's numbers: ExposureTimeMode and AnalogueGainMode 0 = Auto, 1 = Manual; AfMode 0 = Manual; AfTrigger 0 = Start;
+// AfMetering 1 = Windows; AeFlickerMode 0 = Off, 1 = Manual.
 pub(super) const MODE_AUTO: i32 = 0;
 const MODE_MANUAL: i32 = 1;
 const AF_MANUAL: i32 = 0;
-const AF_START: i32 = 0;
+const AF_START: Mapping = Mapping {
+    name: "AfTrigger",
+    value: Mapped::Once {
+        word: "auto",
+        number: 0,
+    },
+};
+const AF_WINDOWS: i32 = 1;
+const OFF: i32 = 0;
 
 /// Every control that picam knows.
-pub static TABLE: [Control; 6] = [
-    Control {
-        id: ControlId::ExposureTime,
-        name: "ExposureTime",
+pub static TABLE: [Control; 23] = [
+    row(
+        ControlId::ExposureTime,
+        "ExposureTime",
         // libcamera's ExposureTime is an int32.
-        kind: Kind::Integer(Range {
-            min: 1.0,
-            max: Some(i32::MAX as f64),
-        }),
-        unit: "µs",
-        effect: "Exposure time of each frame. Setting it ends AeEnable; the gain stays automatic unless it is set, too.",
-        libcamera: &[
+        Kind::OrAuto(&Kind::Integer(Range::between(1.0, i32::MAX as f64))),
+        "µs",
+        "Exposure time of each frame. Setting it ends AeEnable; the gain stays automatic unless it is set, too.",
+        &[
             always("ExposureTimeMode", MODE_MANUAL),
             same("ExposureTime"),
         ],
-    },
-    Control {
-        id: ControlId::AnalogueGain,
-        name: "AnalogueGain",
-        kind: Kind::Float(Range {
-            min: 1.0,
-            max: None,
-        }),
-        unit: "ratio",
-        effect: "Analogue gain of the sensor. Setting it ends AeEnable; the exposure time stays automatic unless it is set, too.",
-        libcamera: &[
+    ),
+    row(
+        ControlId::AnalogueGain,
+        "AnalogueGain",
+        Kind::OrAuto(&Kind::Float(Range::at_least(1.0))),
+        "ratio",
+        "Analogue gain of the sensor. Setting it ends AeEnable; the exposure time stays automatic unless it is set, too.",
+        &[
             always("AnalogueGainMode", MODE_MANUAL),
             same("AnalogueGain"),
         ],
-    },
-    Control {
-        id: ControlId::LensPosition,
-        name: "LensPosition",
-        kind: Kind::Float(Range {
-            min: 0.0,
-            max: None,
-        }),
-        unit: "dioptres",
-        effect: "Focus distance as its reciprocal: 0 is infinity, 2 is 0.5 m. Setting it makes AfMode manual.",
-        // LensPosition is ignored in the other modes; within a request libcamera sets AfMode first.
-        libcamera: &[always("AfMode", AF_MANUAL), same("LensPosition")],
-    },
-    Control {
-        id: ControlId::AfMode,
-        name: "AfMode",
-        kind: Kind::Enum(&["manual", "auto", "continuous"]),
-        unit: "",
-        effect: "Autofocus: off, once, or all the time. auto and continuous drop LensPosition.",
-        libcamera: &[
-            same("AfMode"),
-            Mapping {
-                name: "AfTrigger",
-                value: Mapped::Once {
-                    word: "auto",
-                    number: AF_START,
-                },
-            },
+    ),
+    row(
+        ControlId::ExposureValue,
+        "ExposureValue",
+        Kind::Float(Range::between(-8.0, 8.0)),
+        "EV",
+        "How much brighter automatic exposure makes the picture: 1 is twice as bright, -1 half as bright.",
+        &[same("ExposureValue")],
+    ),
+    row(
+        ControlId::AeEnable,
+        "AeEnable",
+        Kind::Bool,
+        "",
+        "Automatic exposure time and gain: both, or neither. true drops ExposureTime and AnalogueGain.",
+        &[same("AeEnable")],
+    ),
+    row(
+        ControlId::AeExposureMode,
+        "AeExposureMode",
+        Kind::Enum(&["normal", "short", "long"]),
+        "",
+        "What automatic exposure prefers: short exposures freeze what moves, long ones have less noise.",
+        &[same("AeExposureMode")],
+    ),
+    row(
+        ControlId::AeMeteringMode,
+        "AeMeteringMode",
+        Kind::Enum(&["centre-weighted", "spot", "matrix"]),
+        "",
+        "Where automatic exposure measures the light: mostly in the middle, only there, or everywhere.",
+        &[same("AeMeteringMode")],
+    ),
+    row(
+        ControlId::AeFlickerPeriod,
+        "AeFlickerPeriod",
+        Kind::Enum(&["off", "50", "60"]),
+        "Hz of the mains",
+        "Automatic exposure takes times at which lamps do not flicker.",
+        // The light has twice the frequency of the mains: its period in µs.
+        &[
+            by_word("AeFlickerMode", &[OFF, MODE_MANUAL, MODE_MANUAL]),
+            by_word("AeFlickerPeriod", &[10_000, 10_000, 8_333]),
         ],
-    },
-    Control {
-        id: ControlId::AeEnable,
-        name: "AeEnable",
-        kind: Kind::Bool,
-        unit: "",
-        effect: "Automatic exposure time and gain: both, or neither. true drops ExposureTime and AnalogueGain.",
-        libcamera: &[same("AeEnable")],
-    },
-    Control {
-        id: ControlId::AwbEnable,
-        name: "AwbEnable",
-        kind: Kind::Bool,
-        unit: "",
-        effect: "Automatic white balance.",
-        libcamera: &[same("AwbEnable")],
-    },
+    ),
+    row(
+        ControlId::LensPosition,
+        "LensPosition",
+        Kind::OrAuto(&Kind::Float(Range::at_least(0.0))),
+        "dioptres",
+        "Focus distance as its reciprocal: 0 is infinity, 2 is 0.5 m. Setting it makes AfMode manual, auto continuous.",
+        // LensPosition is ignored in the other modes; within a request libcamera sets AfMode first.
+        &[always("AfMode", AF_MANUAL), same("LensPosition")],
+    ),
+    row(
+        ControlId::AfMode,
+        "AfMode",
+        Kind::Enum(&["manual", "auto", "continuous"]),
+        "",
+        "Autofocus: off, once, or all the time. auto and continuous drop LensPosition.",
+        &[same("AfMode"), AF_START],
+    ),
+    row(
+        ControlId::AfRange,
+        "AfRange",
+        Kind::Enum(&["normal", "macro", "full"]),
+        "",
+        "Distances that autofocus looks at.",
+        &[same("AfRange")],
+    ),
+    row(
+        ControlId::AfSpeed,
+        "AfSpeed",
+        Kind::Enum(&["normal", "fast"]),
+        "",
+        "How fast autofocus moves the lens; fast is less exact.",
+        &[same("AfSpeed")],
+    ),
+    row(
+        ControlId::AfMetering,
+        "AfMetering",
+        Kind::Enum(&["auto", "windows"]),
+        "",
+        "Where autofocus looks: in the middle, or in AfWindows. auto drops AfWindows.",
+        &[same("AfMetering")],
+    ),
+    row(
+        ControlId::AfWindows,
+        "AfWindows",
+        Kind::Window,
+        "",
+        "The part of the picture that autofocus makes sharp. Setting it makes AfMetering windows.",
+        &[always("AfMetering", AF_WINDOWS), same("AfWindows")],
+    ),
+    row(
+        ControlId::ColourGains,
+        "ColourGains",
+        Kind::Pair("red,blue", Range::between(0.0, 32.0)),
+        "ratio",
+        "Fixed white balance by the gains of red and blue. Setting it ends AwbEnable and drops ColourTemperature.",
+        &[always("AwbEnable", OFF), same("ColourGains")],
+    ),
+    row(
+        ControlId::ColourTemperature,
+        "ColourTemperature",
+        Kind::Integer(Range::between(100.0, 100_000.0)),
+        "K",
+        "Fixed white balance by the colour of the light. Setting it ends AwbEnable and drops ColourGains.",
+        &[always("AwbEnable", OFF), same("ColourTemperature")],
+    ),
+    row(
+        ControlId::AwbEnable,
+        "AwbEnable",
+        Kind::Bool,
+        "",
+        "Automatic white balance. true drops ColourGains and ColourTemperature.",
+        &[same("AwbEnable")],
+    ),
+    row(
+        ControlId::AwbMode,
+        "AwbMode",
+        Kind::Enum(&[
+            "auto",
+            "incandescent",
+            "tungsten",
+            "fluorescent",
+            "indoor",
+            "daylight",
+            "cloudy",
+        ]),
+        "",
+        "Light that automatic white balance reckons with.",
+        &[same("AwbMode")],
+    ),
+    row(
+        ControlId::Brightness,
+        "Brightness",
+        Kind::Float(Range::between(-1.0, 1.0)),
+        "",
+        "Added to the picture; 0 is as it is.",
+        &[same("Brightness")],
+    ),
+    row(
+        ControlId::Contrast,
+        "Contrast",
+        Kind::Float(Range::between(0.0, 32.0)),
+        "",
+        "Difference between bright and dark; 1 is as it is.",
+        &[same("Contrast")],
+    ),
+    row(
+        ControlId::Saturation,
+        "Saturation",
+        Kind::Float(Range::between(0.0, 32.0)),
+        "",
+        "Strength of the colours; 1 is as it is, 0 is grey.",
+        &[same("Saturation")],
+    ),
+    row(
+        ControlId::Sharpness,
+        "Sharpness",
+        Kind::Float(Range::between(0.0, 16.0)),
+        "",
+        "Strength of the sharpening; 1 is as it is, 0 is none.",
+        &[same("Sharpness")],
+    ),
+    row(
+        ControlId::NoiseReductionMode,
+        "NoiseReductionMode",
+        Kind::Enum(&["off", "fast", "high-quality", "minimal"]),
+        "",
+        "How much is done against noise.",
+        &[same("NoiseReductionMode")],
+    ),
+    row(
+        ControlId::HdrMode,
+        "HdrMode",
+        Kind::Enum(&[
+            "off",
+            "multi-exposure-unmerged",
+            "multi-exposure",
+            "single-exposure",
+            "night",
+        ]),
+        "",
+        "The image processor's way to show bright and dark at once; the sensor's own is camera.hdr.",
+        &[same("HdrMode")],
+    ),
 ];
 
 impl Control {
@@ -236,54 +369,10 @@ impl Control {
     /// # Errors
     /// [`ControlError::Value`] if the text is not a value of this control.
     pub fn parse(&self, text: &str) -> Result<Value, ControlError> {
-        let word = text.trim();
-        let value = match self.kind {
-            Kind::Integer(range) => word
-                .parse()
-                .ok()
-                .filter(|&n: &i64| range.contains(n as f64))
-                .map(Value::Integer),
-            Kind::Float(range) => word
-                .parse()
-                .ok()
-                .filter(|&n: &f64| range.contains(n) && (n as f32).is_finite())
-                .map(Value::Float),
-            Kind::Bool => match word {
-                "true" | "1" => Some(Value::Bool(true)),
-                "false" | "0" => Some(Value::Bool(false)),
-                _ => None,
-            },
-            Kind::Enum(words) => words.iter().find(|w| **w == word).map(|w| Value::Enum(w)),
-        };
-        value.ok_or_else(|| ControlError::Value {
+        self.kind.parse(text).ok_or_else(|| ControlError::Value {
             name: self.name,
             given: shown(text),
             expected: self.expected(),
         })
-    }
-}
-
-/// The value of one control.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Value {
-    /// Of a [`Kind::Integer`] control.
-    Integer(i64),
-    /// Of a [`Kind::Float`] control; finite, also as `f32`.
-    Float(f64),
-    /// Of a [`Kind::Bool`] control.
-    Bool(bool),
-    /// Of a [`Kind::Enum`] control; one of its words.
-    Enum(&'static str),
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Value::Integer(number) => number.fmt(f),
-            Value::Float(number) => number.fmt(f),
-            Value::Bool(on) => on.fmt(f),
-            Value::Enum(word) => f.write_str(word),
-        }
     }
 }

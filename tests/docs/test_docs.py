@@ -22,6 +22,16 @@ OTHER_TEXTS = {
     "update.url": "http://updates.example/",
     "log.level": "debug",
     "controls.AfMode": "manual",  # goes with a LensPosition
+    "controls.AfMetering": "windows",  # goes with AfWindows
+}
+
+
+# The same for keys that take a list.
+LISTS = {
+    "core numbers": "[0]",
+    "[nearest, farthest]": "[0.5, 2.0]",
+    "red,blue": "[1.5, 2.0]",
+    "x,y,w,h": "[0.25, 0.25, 0.5, 0.5]",
 }
 
 
@@ -98,11 +108,14 @@ def other_value(name, default, expected):
         return json.dumps(OTHER_TEXTS[name])
     if expected.startswith("true"):
         return json.dumps(default != "true")
-    if "core numbers" in expected:
-        return "[0]"
-    if "[nearest, farthest]" in expected:
-        return "[0.5, 2.0]"
-    least, most = re.search(r" (?:from|of at least) ([\d.]+)(?: to ([\d.]+))?", expected).groups()
+    if words := re.fullmatch(r"([\w-]+(?:, [\w-]+)*) or [\w-]+(?: \(.*\))?", expected):
+        return json.dumps(next(word for word in words[1].split(", ") if json.dumps(word) != default))
+    for kind, value in LISTS.items():
+        if kind in expected:
+            return value
+    least, most = re.search(r" (?:from|of at least) (-?[\d.]+)(?: to ([\d.]+))?", expected).groups()
+    if float(least) < 0:
+        return f"{float(most) / 2:g}"
     current = float(least if default in (None, '"auto"') else default)
     doubled = 2 * current or float(most or 1)  # the limits keep their order if all are doubled
     value = doubled if most is None or doubled <= float(most) else current / 2
@@ -115,12 +128,15 @@ def test_keys_are_live_as_documented(start_picam, printed_keys):
     sections = {}
     for name, (default, expected) in printed_keys.items():
         section, key = name.split(".")
+        if name == "controls.ColourTemperature":
+            continue  # not together with ColourGains
         sections.setdefault(section, []).append(f"{key} = {other_value(name, default, expected)}")
     picam.write_config("\n".join("\n".join([f"[{name}]", *lines]) for name, lines in sections.items()))
     picam.signal(signal.SIGHUP)
     live = picam.wait_log(r"reloaded; changed: (.*)$").group(1).split(", ")
     restart = picam.wait_log(r"only after a restart: (.*)$").group(1).split(", ")
     kinds = {**dict.fromkeys(live, "live"), **dict.fromkeys(restart, "restart")}
+    kinds["controls.ColourTemperature"] = kinds["controls.ColourGains"]
     kinds["server.listen"] = "restart"  # --listen wins over the file: http/test_process.py reloads without it
     assert {name: row["live"] for name, row in documented_keys().items()} == kinds
 

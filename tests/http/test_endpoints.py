@@ -80,6 +80,12 @@ def test_picture_of_a_stalled_camera_is_refused(start_picam, small_tables, path)
     ("AeEnable=true", {"AeEnable": True}),
     ("AfMode=continuous&AwbEnable=0", {"AfMode": "continuous", "AwbEnable": False}),
     ("AfMode=auto&AwbEnable=1", {"AfMode": "auto", "AwbEnable": True}),
+    ("LensPosition=auto&AnalogueGain=auto", {"LensPosition": None, "AnalogueGain": None}),
+    ("ColourGains=1.5,2&AfWindows=0.25,0,0.5,1",
+     {"ColourGains": [1.5, 2.0], "AwbEnable": False, "AfWindows": [0.25, 0.0, 0.5, 1.0], "AfMetering": "windows"}),
+    ("ColourTemperature=5000&AeFlickerPeriod=50",
+     {"ColourTemperature": 5000, "ColourGains": None, "AeFlickerPeriod": "50"}),
+    ("AwbEnable=1&AfMetering=auto", {"ColourTemperature": None, "AfWindows": None}),
 ])  # fmt: skip
 def test_set_is_remembered(picam, query, expected):
     answer = fetch(picam, f"/set?{query}")
@@ -94,7 +100,7 @@ def test_set_is_remembered(picam, query, expected):
     ("ExposureTime=-5", "ExposureTime"), ("AnalogueGain=0.5", "AnalogueGain"), ("AnalogueGain=nan", "AnalogueGain"),
     ("AnalogueGain=inf", "AnalogueGain"), ("LensPosition=-1", "LensPosition"), ("LensPosition=x", "LensPosition"),
     ("LensPosition=1&AfMode=auto", "AfMode"), ("AfMode=sometimes", "continuous"), ("AeEnable=perhaps", "AeEnable"),
-    ("Brightness=1", "ExposureTime"), ("exposuretime=1", "ExposureTime"),
+    ("Brightness=1.1", "Brightness"), ("Exposure=1", "ExposureTime"), ("exposuretime=1", "ExposureTime"),
     ("ExposureTime=1&ExposureTime=2", "ExposureTime"), ("ExposureTime=20000&AeEnable=1", "AeEnable"),
     ("LensPosition=2&ExposureTime=bad", "ExposureTime"),
 ])  # fmt: skip

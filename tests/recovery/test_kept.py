@@ -70,5 +70,5 @@ def test_a_spoiled_file_is_named_and_left_out(start, tables, tmp_path):
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "controls.toml").write_text("[controls]\nLensPosition = -1\n")
     picam = start(tables)
-    picam.wait_log(r"saved controls left out: .*controls\.toml:2: .*LensPosition = -1: expected a number")
+    picam.wait_log(r"saved controls left out: .*controls\.toml:2: .*LensPosition = -1: expected auto or a number")
     assert requested(picam)["AfMode"] == "continuous"

@@ -3,9 +3,12 @@
 use super::timing::Limits;
 use crate::camera::Readings;
 use crate::controls::{Availability, Mapped, Ranges, Raw, Set, TABLE};
-use libcamera::control::{ControlInfoMap, ControlList};
+use libcamera::camera::ActiveCamera;
+use libcamera::control::ControlList;
 use libcamera::control_value::ControlValue;
 use libcamera::controls::{self, AeState, AfState, ControlId};
+use libcamera::geometry::Rectangle;
+use libcamera::properties::ScalerCropMaximum;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -15,6 +18,8 @@ const FRAME_DURATIONS: &str = "FrameDurationLimits";
 pub(super) struct Controls {
     /// libcamera's number and the range of each control, by name.
     known: HashMap<String, Known>,
+    /// What of the sensor is in the picture, in the coordinates of libcamera's windows; `None` if that is not known.
+    view: Option<Rectangle>,
 }
 
 struct Known {
@@ -25,8 +30,10 @@ struct Known {
 }
 
 impl Controls {
-    /// Reads what the camera has. Ranges are those of the configured sensor mode.
-    pub(super) fn new(map: &ControlInfoMap) -> Self {
+    /// Reads what the camera, which is configured for pictures of this size, has. Ranges are those of its sensor mode.
+    pub(super) fn new(camera: &ActiveCamera, width: usize, height: usize) -> Self {
+        let map = camera.controls();
+        let maximum = camera.properties().get::<ScalerCropMaximum>();
         let known = map.into_iter().filter_map(|(id, info)| {
             // Others belong to vendors that this executable knows nothing of.
             let name = ControlId::try_from(id).ok()?.name();
@@ -37,6 +44,7 @@ impl Controls {
         });
         Self {
             known: known.collect(),
+            view: maximum.ok().map(|it| view(it.0, width, height)),
         }
     }
 
@@ -61,7 +69,9 @@ impl Controls {
     pub(super) fn ranges(&self, longest: Duration) -> Ranges {
         let mut ranges = Ranges::default();
         for control in &TABLE {
-            let own = |mapping: &&crate::controls::Mapping| mapping.value == Mapped::Given;
+            let own = |mapping: &&crate::controls::Mapping| {
+                matches!(mapping.value, Mapped::Given | Mapped::ByWord(_))
+            };
             let name = control
                 .libcamera
                 .iter()
@@ -94,7 +104,7 @@ impl Controls {
             let Some(known) = self.known.get(name) else {
                 continue; // a camera without autofocus, for one
             };
-            match typed(raw, &known.example) {
+            match self.typed(raw, &known.example) {
                 Some(value) => {
                     let _ = list.set_raw(known.id, value); // it never says no
                 }
@@ -103,6 +113,20 @@ impl Controls {
                 }
             }
         }
+    }
+
+    /// `raw` in the type that `example` has.
+    fn typed(&self, raw: Raw, example: &ControlValue) -> Option<ControlValue> {
+        Some(match (example, raw) {
+            (ControlValue::Bool(_), Raw::Bool(on)) => on.into(),
+            (ControlValue::Bool(_), Raw::Integer(number)) => (number != 0).into(),
+            (ControlValue::Int32(_), Raw::Integer(number)) => i32::try_from(number).ok()?.into(),
+            (ControlValue::Int64(_), Raw::Integer(number)) => number.into(),
+            (ControlValue::Float(_), Raw::Float(number)) => (number as f32).into(),
+            (ControlValue::Float(_), Raw::Pair(numbers)) => numbers.map(|it| it as f32).into(),
+            (ControlValue::Rectangle(_), Raw::Window(window)) => part(self.view?, window).into(),
+            _ => return None,
+        })
     }
 
     /// Adds the time that each frame is to take.
@@ -114,15 +138,29 @@ impl Controls {
     }
 }
 
-/// `raw` in the type that `example` has.
-fn typed(raw: Raw, example: &ControlValue) -> Option<ControlValue> {
-    Some(match (example, raw) {
-        (ControlValue::Bool(_), Raw::Bool(on)) => on.into(),
-        (ControlValue::Int32(_), Raw::Integer(number)) => i32::try_from(number).ok()?.into(),
-        (ControlValue::Int64(_), Raw::Integer(number)) => number.into(),
-        (ControlValue::Float(_), Raw::Float(number)) => (number as f32).into(),
-        _ => return None,
-    })
+/// The largest part of `maximum` with the picture's aspect ratio, in its middle: what libcamera takes.
+fn view(maximum: Rectangle, width: usize, height: usize) -> Rectangle {
+    let (full, high) = (u64::from(maximum.width), u64::from(maximum.height));
+    let (width, height) = (width as u64, height as u64);
+    let wide = full.min(high * width / height.max(1));
+    let high = high.min(full * height / width.max(1));
+    Rectangle {
+        x: maximum.x + (u64::from(maximum.width) - wide) as i32 / 2,
+        y: maximum.y + (u64::from(maximum.height) - high) as i32 / 2,
+        width: wide as u32,
+        height: high as u32,
+    }
+}
+
+/// A part of `view` by fractions of it.
+fn part(view: Rectangle, [x, y, width, height]: [f64; 4]) -> Rectangle {
+    let (wide, high) = (f64::from(view.width), f64::from(view.height));
+    Rectangle {
+        x: view.x + (x * wide).round() as i32,
+        y: view.y + (y * high).round() as i32,
+        width: (width * wide).round().max(1.0) as u32,
+        height: (height * high).round().max(1.0) as u32,
+    }
 }
 
 /// The first number in the value.
@@ -166,5 +204,35 @@ pub(super) fn readings(metadata: &ControlList) -> Readings {
         colour_temperature: get::<controls::ColourTemperature>(metadata).map(|it| it.0),
         frame_duration: get::<controls::FrameDuration>(metadata).map(|it| it.0),
         sensor_timestamp: get::<controls::SensorTimestamp>(metadata).map(|it| it.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_parts_of_what_is_in_the_picture() {
+        let sensor = Rectangle {
+            x: 16,
+            y: 24,
+            width: 4608,
+            height: 2592,
+        };
+        let all = |rectangle: Rectangle| {
+            let Rectangle {
+                x,
+                y,
+                width,
+                height,
+            } = rectangle;
+            (x, y, width, height)
+        };
+        assert_eq!(all(view(sensor, 640, 360)), (16, 24, 4608, 2592));
+        let square = view(sensor, 500, 500);
+        assert_eq!(all(square), (1024, 24, 2592, 2592));
+        let corner = part(square, [0.5, 0.75, 0.5, 0.25]);
+        assert_eq!(all(corner), (2320, 1968, 1296, 648));
+        assert_eq!(all(view(sensor, 360, 640)), (1591, 24, 1458, 2592));
     }
 }

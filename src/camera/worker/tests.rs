@@ -187,7 +187,7 @@ fn a_value_out_of_the_cameras_range_changes_nothing() {
     let error = stage.remote.apply(&set).unwrap_err().to_string();
     assert_eq!(
         error,
-        "LensPosition = \"15.5\": expected a number from 0 to 15 (dioptres)"
+        "LensPosition = \"15.5\": expected auto or a number from 0 to 15 (dioptres)"
     );
     assert!(stage.remote.requested().is_empty());
 }
