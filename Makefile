@@ -22,7 +22,7 @@ help:
 	@echo 'make test-dist       make it, look into it, run it under qemu, and build it once more to compare'
 	@echo 'make image           make a disk and a bundle for qemu in dist/image, from the tarball of make dist'
 	@echo 'make test-image      boot it, update it, cut its power; test-image-full does so more often'
-	@echo 'make test-camera     run picam in qemu on a Camera Module 3 made of software, by the real pipeline of libcamera;'
+	@echo 'make test-camera     run picam in qemu on a Camera Module 3 made of software, by the real pipelines of Pi 4 and Pi 5;'
 	@echo '                     test-camera-full opens it 200 times and runs for an hour'
 	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
 	@echo 'make test-all        all of these tests, as CI does'

@@ -14,6 +14,7 @@ libcamera_key() {
     {
         echo "$libcamera_tree_sha256"
         [ -z "$libpisp" ] || tree_sha256 "$libpisp"
+        [ -z "$libpisp_shared" ] || tree_sha256 "$libpisp_shared/usr/include/libpisp"
         cat "$here/setup" "$here"/parts/debian.sh "$here"/parts/sources.sh "$here"/parts/libcamera.sh \
             "$here/tools.txt" "$here"/patches/*.patch
         "$triplet-g++" --version | head -n 1
@@ -71,17 +72,18 @@ build_libcamera() {
         patch --directory "$work/source" --strip=1 --silent --no-backup-if-mismatch <"$change" >&2
     done
 
-    pipelines=rpi/vc4
     ipas=rpi/vc4
+    libpisp_options=""
     if [ -n "$libpisp" ]; then
-        pipelines=$pipelines,rpi/pisp
         ipas=$ipas,rpi/pisp
         cp -a "$libpisp" "$work/source/subprojects/libpisp"
         libpisp_options="-Dlibpisp:logging=disabled -Dlibpisp:werror=false"
-    else
-        libpisp_options=""
+    elif [ -n "$libpisp_shared" ]; then
+        # The test is for the Pi 5's pipeline alone.
+        ipas=rpi/pisp
+        unpack_shared_libpisp
     fi
-    pipelines=$pipelines,virtual
+    pipelines=$ipas,virtual
 
     say "building libcamera $libcamera_version for $machine: $pipelines (about 5 minutes on two cores)"
     machine_file >"$work/machine.ini"
@@ -102,6 +104,15 @@ build_libcamera() {
     rm -rf "$work" "$sysroot"
 }
 
+# Puts the shared libpisp of Debian where libcamera's build looks for it: below $sysroot.
+unpack_shared_libpisp() {
+    shared=$sysroot/usr/lib/$triplet
+    cp -a "$libpisp_shared/usr/include/libpisp" "$sysroot/usr/include/"
+    cp -a "$libpisp_shared/usr/lib/$triplet"/libpisp.so* "$shared/"
+    # Without what only its static form would need.
+    sed '/\.private:/d' "$libpisp_shared/usr/lib/$triplet/pkgconfig/libpisp.pc" >"$shared/pkgconfig/libpisp.pc"
+}
+
 # What libcamera's own install does not have: the libraries it is linked with, the headers of its inside (for
 # the list of pipelines and the IPA test), the licences of all that ends in the executable.
 complete_prefix() {
@@ -113,6 +124,8 @@ complete_prefix() {
         printf '#include <link.h>\n__attribute__((weak)) ElfW(Dyn) _DYNAMIC[1];\n' |
             "$triplet-gcc" -O2 -x c -c -o "$work/no_dynamic_section.o" -
         "$triplet-ar" rD "$part/usr/lib/libpisp.a" "$work/no_dynamic_section.o"
+    elif [ -n "$libpisp_shared" ]; then
+        cp -a "$shared"/libpisp.so* "$part/usr/lib/"
     fi
     # meson's own names the libraries where the build found them.
     rm -r "$part/usr/lib/pkgconfig"
@@ -125,7 +138,7 @@ libdir=\${prefix}/lib
 Name: libcamera
 Description: libcamera with its IPA modules compiled in
 Version: $libcamera_version
-Libs: -L\${libdir} -lcamera ${libpisp:+-lpisp }-lyaml -lyuv
+Libs: -L\${libdir} -lcamera ${libpisp:+-lpisp }${libpisp_shared:+-lpisp }-lyaml -lyuv
 Cflags: -I\${includedir}/libcamera
 EOF
 
@@ -167,6 +180,9 @@ EOF
 
 # Variables of cargo and of the build scripts' crates, by target: the host's own build scripts are not touched.
 build_environment() {
+    flags='-C target-feature=+crt-static'
+    # A shared libpisp may want a newer C library than the one that it is linked with here; it will find that.
+    [ -z "$libpisp_shared" ] || flags='-C target-feature=-crt-static -C link-arg=-Wl,--allow-shlib-undefined'
     target_=$(echo "$rust_target" | tr - _)
     TARGET=$(echo "$target_" | tr '[:lower:]' '[:upper:]')
     cat <<EOF
@@ -176,7 +192,7 @@ export PKG_CONFIG_LIBDIR_$target_='$prefix/usr/lib/pkgconfig'
 export PICAM_LIBCAMERA_$TARGET='$prefix'
 export CARGO_BUILD_TARGET=$rust_target
 export CARGO_TARGET_${TARGET}_LINKER=$triplet-gcc
-export CARGO_TARGET_${TARGET}_RUSTFLAGS='-C target-feature=+crt-static'
+export CARGO_TARGET_${TARGET}_RUSTFLAGS='$flags'
 export CC_$target_=$triplet-gcc
 export CXX_$target_=$triplet-g++
 export AR_$target_=$triplet-ar

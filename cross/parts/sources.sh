@@ -97,12 +97,21 @@ git_release() {
 }
 
 # Leaves in $libpisp the folder of libpisp's source, or nothing where it cannot be had. The Raspberry Pi 5 needs it.
+# In $libpisp_shared is instead the folder with the shared library, where that is what PICAM_LIBPISP names.
 find_libpisp() {
+    libpisp=""
+    libpisp_shared=""
     case ${PICAM_LIBPISP:-} in
-    none) libpisp="" ;;
+    none) ;;
     ?*)
-        [ -f "$PICAM_LIBPISP/meson.build" ] || die "PICAM_LIBPISP=$PICAM_LIBPISP: no meson.build of libpisp there"
-        libpisp=$(CDPATH='' cd -- "$PICAM_LIBPISP" && pwd)
+        given=$(CDPATH='' cd -- "$PICAM_LIBPISP" && pwd) || die "PICAM_LIBPISP=$PICAM_LIBPISP: no such folder"
+        if [ -f "$given/meson.build" ]; then
+            libpisp=$given
+        elif [ -d "$given/usr/include/libpisp" ]; then
+            libpisp_shared=$given
+        else
+            die "PICAM_LIBPISP=$PICAM_LIBPISP: neither libpisp's meson.build nor its usr/include/libpisp is there"
+        fi
         ;;
     *)
         libpisp=$cache/downloads/libpisp-$libpisp_version
@@ -126,7 +135,7 @@ find_libpisp() {
         fi
         ;;
     esac
-    if [ -z "$libpisp" ]; then
+    if [ -z "$libpisp$libpisp_shared" ]; then
         say "WARNING: no rpi/pisp pipeline, this build does NOT RUN ON A RASPBERRY PI 5: libpisp could not be had; set PICAM_LIBPISP=DIR"
     fi
 }

@@ -66,4 +66,8 @@ struct isp_stats {
 	} focus[FOCUS_COLUMNS * FOCUS_ROWS];
 };
 
+/* bcm2835_statistics.c */
+struct shot;
+void isp_count(struct isp_stats *stats, const struct shot *shot);
+
 #endif

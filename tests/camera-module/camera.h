@@ -4,8 +4,9 @@
  *
  * The way of a frame: the receiver's thread asks the sensor for the registers that hold (sensor.c), the scene for what
  * there was to see in the middle of the exposure (scene.c), and puts both as one `struct shot` into the raw buffer in
- * place of pixels. A processor (processor.c is the Pi 4's) finds it there, draws the picture (picture.c) and counts its
- * statistics. Sensor, lens, scene, faults and journal know nothing of receiver and processor.
+ * place of pixels. A processor finds it there and draws the picture (picture.c). The statistics are counted where the
+ * board has that hardware: in the Pi 4's processor, in the Pi 5's receiver. Sensor, lens, scene, faults and journal
+ * know nothing of receiver and processor.
  */
 #ifndef CAMERA_H
 #define CAMERA_H
@@ -127,9 +128,9 @@ void journal_write(u32 sequence, u32 control, s32 value);
 void journal_clear(void);
 void journal_debugfs(struct dentry *folder);
 
-/* ---- sensor.c and lens.c ---- */
+/* ---- sensor.c, streams.c and lens.c ---- */
 
-int sensor_register(struct device *dev, struct v4l2_device *v4l2, struct v4l2_subdev **sensor);
+int sensor_register(struct device *dev, struct v4l2_device *v4l2, bool streams, struct v4l2_subdev **sensor);
 void sensor_free(void);
 void sensor_reset(void);
 void sensor_debugfs(struct dentry *folder);
@@ -138,6 +139,8 @@ void sensor_stop(void);
 bool sensor_on(void);
 void sensor_latch(u32 frame);
 void sensor_plan(struct shot *shot, u32 frame);
+
+void streams_add(struct v4l2_subdev *sensor);
 
 int lens_register(struct device *dev, struct v4l2_device *v4l2, struct v4l2_subdev **lens);
 void lens_free(void);
@@ -161,12 +164,18 @@ void embedded_write(u8 *out, const struct shot *shot);
 
 /* ---- receiver.c, processor.c, heap.c ---- */
 
-int receiver_register(struct device *dev);
+/* What differs by the board, and by the driver that it has. */
+struct receiver_kind;
+extern const struct receiver_kind unicam, cfe, cfe_mainline;
+struct processor_kind;
+extern const struct processor_kind bcm2835_isp, pisp;
+
+int receiver_register(struct device *dev, const struct receiver_kind *kind);
 void receiver_unregister(void);
 void receiver_debugfs(struct dentry *folder);
 u32 receiver_sequence(void);
 
-int processor_register(struct device *dev);
+int processor_register(struct device *dev, const struct processor_kind *kind);
 void processor_unregister(void);
 
 int heap_register(void);

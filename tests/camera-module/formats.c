@@ -21,6 +21,18 @@ const struct node_format raw_formats[8] = {
 	{ V4L2_PIX_FMT_SBGGR10, 16, 32, 2, MEDIA_BUS_FMT_SBGGR10_1X10 },
 };
 
+/* As the Pi 5's front end writes them: compressed to 8 bits, and each sample in 16. */
+const struct node_format pisp_raw_formats[8] = {
+	{ V4L2_PIX_FMT_PISP_COMP1_RGGB, 8, 16, 2, MEDIA_BUS_FMT_SRGGB16_1X16 },
+	{ V4L2_PIX_FMT_PISP_COMP1_GRBG, 8, 16, 2, MEDIA_BUS_FMT_SGRBG16_1X16 },
+	{ V4L2_PIX_FMT_PISP_COMP1_GBRG, 8, 16, 2, MEDIA_BUS_FMT_SGBRG16_1X16 },
+	{ V4L2_PIX_FMT_PISP_COMP1_BGGR, 8, 16, 2, MEDIA_BUS_FMT_SBGGR16_1X16 },
+	{ V4L2_PIX_FMT_SRGGB16, 16, 16, 2, MEDIA_BUS_FMT_SRGGB16_1X16 },
+	{ V4L2_PIX_FMT_SGRBG16, 16, 16, 2, MEDIA_BUS_FMT_SGRBG16_1X16 },
+	{ V4L2_PIX_FMT_SGBRG16, 16, 16, 2, MEDIA_BUS_FMT_SGBRG16_1X16 },
+	{ V4L2_PIX_FMT_SBGGR16, 16, 16, 2, MEDIA_BUS_FMT_SBGGR16_1X16 },
+};
+
 static int node_querycap(struct file *file, void *fh, struct v4l2_capability *cap)
 {
 	struct video_node *node = video_drvdata(file);
@@ -92,7 +104,7 @@ static void choose_colorspace(struct v4l2_pix_format *pix, const struct node_for
 static void fill_pix(const struct video_node *node, struct v4l2_pix_format *pix)
 {
 	const struct node_format *format = node->kind->formats;
-	u32 i;
+	u32 i, stride;
 
 	for (i = 0; i < node->kind->format_count; i++)
 		if (node->kind->formats[i].fourcc == pix->pixelformat)
@@ -101,39 +113,85 @@ static void fill_pix(const struct video_node *node, struct v4l2_pix_format *pix)
 	pix->width = clamp(pix->width, SIDE_MIN, SIDE_MAX) & ~1;
 	pix->height = clamp(pix->height, SIDE_MIN, SIDE_MAX) & ~1;
 	pix->field = V4L2_FIELD_NONE;
-	pix->bytesperline = format->depth == 24 ? ALIGN(pix->width, format->align) * 3 :
-						  ALIGN(pix->width * format->depth / 8, format->align);
+	stride = pix->width * format->depth / 8;
+	if (node->kind->keeps_stride)
+		stride = clamp(pix->bytesperline, stride, SIDE_MAX * 4);
+	pix->bytesperline = roundup(stride, format->align);
 	pix->sizeimage = pix->bytesperline * pix->height * format->halves / 2;
 	choose_colorspace(pix, format);
+}
+
+/* ---- the calls' structures: pictures of one plane by two interfaces, and data ---- */
+
+static void write_format(const struct video_node *node, const struct v4l2_pix_format *pix, struct v4l2_format *f)
+{
+	struct v4l2_pix_format_mplane *planes = &f->fmt.pix_mp;
+	struct v4l2_meta_format *meta = &f->fmt.meta;
+
+	if (node_is_meta(node)) {
+		meta->dataformat = node->kind->meta_fourcc;
+		meta->buffersize = node->bytes;
+		meta->width = pix->width;
+		meta->height = pix->height;
+		meta->bytesperline = pix->bytesperline;
+	} else if (V4L2_TYPE_IS_MULTIPLANAR(f->type)) {
+		*planes = (struct v4l2_pix_format_mplane){
+			.width = pix->width, .height = pix->height, .pixelformat = pix->pixelformat,
+			.field = pix->field, .colorspace = pix->colorspace, .ycbcr_enc = pix->ycbcr_enc,
+			.quantization = pix->quantization, .xfer_func = pix->xfer_func, .num_planes = 1,
+			.plane_fmt[0] = { .bytesperline = pix->bytesperline, .sizeimage = pix->sizeimage },
+		};
+	} else {
+		f->fmt.pix = *pix;
+	}
+}
+
+static struct v4l2_pix_format read_format(const struct video_node *node, const struct v4l2_format *f)
+{
+	const struct v4l2_pix_format_mplane *planes = &f->fmt.pix_mp;
+	struct v4l2_pix_format pix = {};
+
+	if (node_is_meta(node)) {
+		if (node->kind->meta_lines) {
+			pix.width = f->fmt.meta.width;
+			pix.height = f->fmt.meta.height;
+			pix.bytesperline = pix.width * 10 / 8;
+		}
+		return pix;
+	}
+	if (V4L2_TYPE_IS_MULTIPLANAR(f->type))
+		pix = (struct v4l2_pix_format){
+			.width = planes->width, .height = planes->height, .pixelformat = planes->pixelformat,
+			.colorspace = planes->colorspace, .bytesperline = planes->plane_fmt[0].bytesperline,
+		};
+	else
+		pix = f->fmt.pix;
+	fill_pix(node, &pix);
+	return pix;
 }
 
 static int node_g_fmt(struct file *file, void *fh, struct v4l2_format *f)
 {
 	struct video_node *node = video_drvdata(file);
 
-	if (node_is_meta(node)) {
-		f->fmt.meta.dataformat = node->kind->meta_fourcc;
-		f->fmt.meta.buffersize = node->bytes;
-	} else {
-		f->fmt.pix = node->pix;
-	}
+	write_format(node, &node->pix, f);
 	return 0;
 }
 
 static int node_try_fmt(struct file *file, void *fh, struct v4l2_format *f)
 {
 	struct video_node *node = video_drvdata(file);
+	struct v4l2_pix_format pix = read_format(node, f);
 
-	if (node_is_meta(node))
-		return node_g_fmt(file, fh, f);
-	fill_pix(node, &f->fmt.pix);
+	write_format(node, &pix, f);
 	return 0;
 }
 
 static void set_pix(struct video_node *node, const struct v4l2_pix_format *pix)
 {
 	node->pix = *pix;
-	node->bytes = pix->sizeimage;
+	if (!node_is_meta(node))
+		node->bytes = pix->sizeimage;
 	node->crop = (struct v4l2_rect){ 0, 0, pix->width, pix->height };
 }
 
@@ -152,12 +210,12 @@ void node_default_format(struct video_node *node)
 static int node_s_fmt(struct file *file, void *fh, struct v4l2_format *f)
 {
 	struct video_node *node = video_drvdata(file);
+	struct v4l2_pix_format pix = read_format(node, f);
 
 	if (vb2_is_busy(&node->queue))
 		return -EBUSY;
-	node_try_fmt(file, fh, f);
-	if (!node_is_meta(node))
-		set_pix(node, &f->fmt.pix);
+	set_pix(node, &pix);
+	write_format(node, &pix, f);
 	return 0;
 }
 
@@ -211,15 +269,25 @@ const struct v4l2_ioctl_ops node_ioctl_ops = {
 	.vidioc_enum_fmt_vid_cap = node_enum_fmt,
 	.vidioc_enum_fmt_vid_out = node_enum_fmt,
 	.vidioc_enum_fmt_meta_cap = node_enum_fmt,
+	.vidioc_enum_fmt_meta_out = node_enum_fmt,
 	.vidioc_g_fmt_vid_cap = node_g_fmt,
 	.vidioc_g_fmt_vid_out = node_g_fmt,
+	.vidioc_g_fmt_vid_cap_mplane = node_g_fmt,
+	.vidioc_g_fmt_vid_out_mplane = node_g_fmt,
 	.vidioc_g_fmt_meta_cap = node_g_fmt,
+	.vidioc_g_fmt_meta_out = node_g_fmt,
 	.vidioc_s_fmt_vid_cap = node_s_fmt,
 	.vidioc_s_fmt_vid_out = node_s_fmt,
+	.vidioc_s_fmt_vid_cap_mplane = node_s_fmt,
+	.vidioc_s_fmt_vid_out_mplane = node_s_fmt,
 	.vidioc_s_fmt_meta_cap = node_s_fmt,
+	.vidioc_s_fmt_meta_out = node_s_fmt,
 	.vidioc_try_fmt_vid_cap = node_try_fmt,
 	.vidioc_try_fmt_vid_out = node_try_fmt,
+	.vidioc_try_fmt_vid_cap_mplane = node_try_fmt,
+	.vidioc_try_fmt_vid_out_mplane = node_try_fmt,
 	.vidioc_try_fmt_meta_cap = node_try_fmt,
+	.vidioc_try_fmt_meta_out = node_try_fmt,
 	.vidioc_s_selection = node_s_selection,
 	.vidioc_g_selection = node_g_selection,
 	.vidioc_reqbufs = vb2_ioctl_reqbufs,

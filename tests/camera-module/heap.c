@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Plays the dma-heap that libcamera allocates from. Debian's kernel has none: this is a character device of its name
- * with an exporter of its own. Its memory is not contiguous and has no devices, which nobody here minds.
+ * Plays the dma-heaps that libcamera and picam allocate from. Debian's kernel has none: these are character devices of
+ * their names with an exporter of their own. The memory is not contiguous and has no devices, which nobody here minds.
  */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
@@ -116,21 +116,27 @@ static const struct file_operations heap_fops = {
 	.unlocked_ioctl = heap_ioctl,
 };
 
-static struct miscdevice heap = {
-	.minor = MISC_DYNAMIC_MINOR,
-	.name = "camera-heap",
-	.nodename = "dma_heap/linux,cma",
-	.fops = &heap_fops,
-};
+#define HEAP(of) { \
+	.minor = MISC_DYNAMIC_MINOR, .name = "camera-heap-" of, .nodename = "dma_heap/" of, .fops = &heap_fops, \
+}
+static struct miscdevice contiguous = HEAP("linux,cma"), in_pieces = HEAP("system");
 
 int heap_register(void)
 {
-	return misc_register(&heap);
+	int ret = misc_register(&contiguous);
+
+	if (ret)
+		return ret;
+	ret = misc_register(&in_pieces);
+	if (ret)
+		misc_deregister(&contiguous);
+	return ret;
 }
 
 void heap_unregister(void)
 {
-	misc_deregister(&heap);
+	misc_deregister(&in_pieces);
+	misc_deregister(&contiguous);
 }
 
 static int buffers_show(struct seq_file *s, void *unused)

@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A Raspberry Pi Camera Module 3 made of software, with the Pi 4's receiver and image processor, for virtual machines:
- * libcamera's real pipeline handler and algorithms run on it. README.md says what it simulates and what it does not.
+ * A Raspberry Pi Camera Module 3 made of software, with the receiver and the image processor of a Pi 4 or a Pi 5, for
+ * virtual machines: libcamera's real pipeline handlers and algorithms run on it. README.md says what it simulates and
+ * what it does not.
  */
 #include <linux/debugfs.h>
 #include <linux/module.h>
+#include <linux/of.h>
 #include <linux/platform_device.h>
 
 #include "camera.h"
 
+static char *board_name = "pi4";
+module_param_named(board, board_name, charp, 0444);
+MODULE_PARM_DESC(board, "pi4, pi5, or pi5-mainline for the driver that is in the kernel's mainline");
 char *camera_model = "imx708";
 module_param_named(model, camera_model, charp, 0444);
 MODULE_PARM_DESC(model, "imx708, imx708_wide, imx708_noir or imx708_wide_noir");
 bool camera_embedded = true;
 module_param_named(embedded, camera_embedded, bool, 0444);
-MODULE_PARM_DESC(embedded, "whether the sensor's embedded data has a node");
+MODULE_PARM_DESC(embedded, "whether the sensor sends embedded data");
 bool camera_sensor = true;
 module_param_named(sensor, camera_sensor, bool, 0444);
 MODULE_PARM_DESC(sensor, "whether a sensor is plugged in");
@@ -23,7 +28,17 @@ module_param_named(hdr, camera_hdr, bool, 0444);
 MODULE_PARM_DESC(hdr, "whether the sensor's HDR mode is on at first");
 static bool with_heap = true;
 module_param_named(heap, with_heap, bool, 0444);
-MODULE_PARM_DESC(heap, "whether to offer /dev/dma_heap/linux,cma");
+MODULE_PARM_DESC(heap, "whether to offer /dev/dma_heap/linux,cma and system");
+
+static const struct board {
+	const char *name;
+	const struct receiver_kind *receiver;
+	const struct processor_kind *processor;
+} boards[] = {
+	{ "pi4", &unicam, &bcm2835_isp },
+	{ "pi5", &cfe, &pisp },
+	{ "pi5-mainline", &cfe_mainline, &pisp },
+};
 
 static struct platform_device *device;
 static struct dentry *folder;
@@ -59,9 +74,31 @@ static int probe(struct platform_device *pdev)
 
 static struct platform_driver driver = { .driver.name = "camera-module", .probe = probe };
 
+static const struct board *find_board(void)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(boards); i++)
+		if (!strcmp(boards[i].name, board_name))
+			return &boards[i];
+	return NULL;
+}
+
+/* The device is the sensor's node of the device tree, if there is one: of a sensor with streams libcamera wants it. */
+static struct platform_device *register_device(void)
+{
+	struct device_node *node = of_find_node_by_path("/imx708@1a");
+	const struct platform_device_info info = { .name = "camera-module", .fwnode = of_fwnode_handle(node) };
+	struct platform_device *registered = platform_device_register_full(&info);
+
+	of_node_put(node);
+	return registered;
+}
+
 static int __init camera_init(void)
 {
 	static const char * const models[] = { "imx708", "imx708_wide", "imx708_noir", "imx708_wide_noir" };
+	const struct board *board = find_board();
 	int ret;
 
 	if (match_string(models, ARRAY_SIZE(models), camera_model) < 0) {
@@ -69,11 +106,15 @@ static int __init camera_init(void)
 		       camera_model);
 		return -EINVAL;
 	}
+	if (!board) {
+		pr_err("camera_module: board=%s: expected pi4, pi5 or pi5-mainline\n", board_name);
+		return -EINVAL;
+	}
 	reset_set(NULL, 0);
 	ret = platform_driver_register(&driver);
 	if (ret)
 		return ret;
-	device = platform_device_register_simple("camera-module", 0, NULL, 0);
+	device = register_device();
 	if (IS_ERR(device)) {
 		ret = PTR_ERR(device);
 		goto driver;
@@ -82,10 +123,10 @@ static int __init camera_init(void)
 	ret = with_heap ? heap_register() : 0;
 	if (ret)
 		goto device;
-	ret = receiver_register(&device->dev);
+	ret = receiver_register(&device->dev, board->receiver);
 	if (ret)
 		goto receiver;
-	ret = processor_register(&device->dev);
+	ret = processor_register(&device->dev, board->processor);
 	if (ret)
 		goto processor;
 	create_debugfs();

@@ -55,6 +55,18 @@ struct node_buffer *node_take(struct video_node *node)
 	return buffer;
 }
 
+/* The memory of the one that node_take() would give. It lasts as long as nothing takes it, and the node streams. */
+void *node_first(struct video_node *node)
+{
+	struct node_buffer *buffer = NULL;
+
+	spin_lock_irq(&node->buffers_lock);
+	if (node->streaming)
+		buffer = list_first_entry_or_null(&node->buffers, struct node_buffer, list);
+	spin_unlock_irq(&node->buffers_lock);
+	return buffer ? node_memory(buffer) : NULL;
+}
+
 void node_put_back(struct video_node *node, struct node_buffer *buffer)
 {
 	spin_lock_irq(&node->buffers_lock);
@@ -198,6 +210,24 @@ static int queue_init(struct video_node *node, struct device *dev)
 	return vb2_queue_init(q);
 }
 
+static u32 capability(enum v4l2_buf_type type)
+{
+	switch (type) {
+	case V4L2_BUF_TYPE_VIDEO_OUTPUT:
+		return V4L2_CAP_VIDEO_OUTPUT;
+	case V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE:
+		return V4L2_CAP_VIDEO_CAPTURE_MPLANE;
+	case V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE:
+		return V4L2_CAP_VIDEO_OUTPUT_MPLANE;
+	case V4L2_BUF_TYPE_META_CAPTURE:
+		return V4L2_CAP_META_CAPTURE;
+	case V4L2_BUF_TYPE_META_OUTPUT:
+		return V4L2_CAP_META_OUTPUT;
+	default:
+		return V4L2_CAP_VIDEO_CAPTURE;
+	}
+}
+
 int node_register(struct video_node *node, const struct node_kind *kind, struct v4l2_device *v4l2,
 		  struct v4l2_ctrl_handler *controls)
 {
@@ -221,9 +251,7 @@ int node_register(struct video_node *node, const struct node_kind *kind, struct 
 	vdev->lock = &node->lock;
 	vdev->ctrl_handler = controls;
 	vdev->vfl_dir = node_is_output(node) ? VFL_DIR_TX : VFL_DIR_RX;
-	vdev->device_caps = V4L2_CAP_STREAMING | kind->extra_caps |
-			    (node_is_meta(node) ? V4L2_CAP_META_CAPTURE :
-			     node_is_output(node) ? V4L2_CAP_VIDEO_OUTPUT : V4L2_CAP_VIDEO_CAPTURE);
+	vdev->device_caps = V4L2_CAP_STREAMING | kind->extra_caps | capability(kind->type);
 	video_set_drvdata(vdev, node);
 	node->pad.flags = node_is_output(node) ? MEDIA_PAD_FL_SOURCE : MEDIA_PAD_FL_SINK;
 	ret = media_entity_pads_init(&vdev->entity, 1, &node->pad);

@@ -13,7 +13,7 @@
 struct node_format {
 	u32 fourcc;
 	u32 depth;	/* bits a pixel in the first plane */
-	u32 align;	/* of the stride, in bytes; 24-bit formats: in pixels */
+	u32 align;	/* of the stride, in bytes */
 	u32 halves;	/* of the first plane that the whole picture has */
 	u32 code;	/* of the bus; 0: not raw */
 };
@@ -28,6 +28,8 @@ struct node_kind {
 	u32 format_count;
 	u32 meta_fourcc, meta_bytes;
 	const char *meta_name;
+	bool meta_lines;	/* the data have a width and a height */
+	bool keeps_stride;	/* a longer one than is needed, if asked for */
 	bool copies_time;	/* buffers have the time of the frame that was put in */
 	bool croppable;
 	bool frame_sync;	/* tells the start of each frame */
@@ -48,7 +50,7 @@ struct video_node {
 	struct vb2_queue queue;
 	struct mutex lock;		/* of the calls from userspace */
 	struct media_pad pad;
-	struct v4l2_pix_format pix;
+	struct v4l2_pix_format pix;	/* of data with lines: width, height and stride */
 	struct v4l2_rect crop;
 	u32 bytes;			/* of a buffer */
 	u32 sequence;
@@ -58,7 +60,7 @@ struct video_node {
 };
 
 /* formats.c */
-extern const struct node_format raw_formats[8];
+extern const struct node_format raw_formats[8], pisp_raw_formats[8];
 extern const struct v4l2_ioctl_ops node_ioctl_ops;
 void node_default_format(struct video_node *node);
 
@@ -70,18 +72,19 @@ void node_unregister(struct video_node *node);
 bool node_ready(struct video_node *node);
 struct node_buffer *node_take(struct video_node *node);
 void node_put_back(struct video_node *node, struct node_buffer *buffer);
+void *node_first(struct video_node *node);
 void *node_memory(struct node_buffer *buffer);
 void node_done(struct video_node *node, struct node_buffer *buffer, u32 sequence, u64 ns, bool good);
 struct v4l2_rect node_crop(struct video_node *node);
 
 static inline bool node_is_meta(const struct video_node *node)
 {
-	return node->kind->type == V4L2_BUF_TYPE_META_CAPTURE;
+	return node->kind->type == V4L2_BUF_TYPE_META_CAPTURE || node->kind->type == V4L2_BUF_TYPE_META_OUTPUT;
 }
 
 static inline bool node_is_output(const struct video_node *node)
 {
-	return node->kind->type == V4L2_BUF_TYPE_VIDEO_OUTPUT;
+	return V4L2_TYPE_IS_OUTPUT(node->kind->type);
 }
 
 static inline bool node_streams(struct video_node *node)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Draws a shot as a processor would develop it, in any of the Pi 4's formats.
+ * Draws a shot as a processor would develop it, in any format of a Raspberry Pi's processors.
  *
  * The scene is made of horizontal bands, so a picture is a few different rows, each made once and copied: that is what
  * makes 4608x2592 at 8 Hz bearable on an emulated processor. A row is a list of indices into a palette of developed
@@ -39,15 +39,6 @@ struct plane_layout {
 struct layout {
 	u32 fourcc;
 	struct plane_layout planes[3];
-};
-
-const struct node_format picture_formats[12] = {
-	{ V4L2_PIX_FMT_YUV420, 8, 64, 3 }, { V4L2_PIX_FMT_YVU420, 8, 64, 3 },
-	{ V4L2_PIX_FMT_NV12, 8, 32, 3 }, { V4L2_PIX_FMT_NV21, 8, 32, 3 },
-	{ V4L2_PIX_FMT_YUYV, 16, 64, 2 }, { V4L2_PIX_FMT_UYVY, 16, 64, 2 },
-	{ V4L2_PIX_FMT_YVYU, 16, 64, 2 }, { V4L2_PIX_FMT_VYUY, 16, 64, 2 },
-	{ V4L2_PIX_FMT_RGB24, 24, 32, 2 }, { V4L2_PIX_FMT_BGR24, 24, 32, 2 },
-	{ V4L2_PIX_FMT_XBGR32, 32, 64, 2 }, { V4L2_PIX_FMT_RGBX32, 32, 64, 2 },
 };
 
 static const struct layout layouts[] = {
@@ -98,7 +89,22 @@ static void develop(const struct development *how, const u32 raw[3], u8 rgb[3])
 	}
 }
 
-static void palette_set(struct palette *palette, u32 index, const u8 rgb[3], enum v4l2_colorspace space)
+/* Luma, blue and red difference, as the processor was told to make them. */
+static void convert(const struct development *how, const u8 rgb[3], u8 out[3])
+{
+	u32 i, j;
+
+	for (i = 0; i < 3; i++) {
+		s64 sum = how->conversion_offsets[i] + (1 << 17);
+
+		for (j = 0; j < 3; j++)
+			sum += (s64)how->conversion[i][j] * rgb[j] * 257;
+		out[i] = clamp_t(s64, sum >> 18, 0, 255);
+	}
+}
+
+static void palette_set(struct palette *palette, u32 index, const u8 rgb[3], const struct development *how,
+			enum v4l2_colorspace space)
 {
 	/* Luma, blue and red difference in 256ths; the first is the full range of JPEG, the others leave room at both ends. */
 	static const struct {
@@ -109,13 +115,17 @@ static void palette_set(struct palette *palette, u32 index, const u8 rgb[3], enu
 		{ 16, { { 47, 157, 16 }, { -26, -86, 112 }, { 112, -102, -10 } } },
 	};
 	u32 which = space == V4L2_COLORSPACE_SMPTE170M ? 1 : space == V4L2_COLORSPACE_REC709 ? 2 : 0, i;
+	u8 converted[3];
 
+	if (how->converts)
+		convert(how, rgb, converted);
 	for (i = 0; i < 3; i++) {
 		const s32 *w = spaces[which].weights[i];
 		s32 sum = (w[0] * rgb[0] + w[1] * rgb[1] + w[2] * rgb[2] + 128) >> 8;
 
 		palette->value[RED + i][index] = rgb[i];
-		palette->value[LUMA + i][index] = clamp(sum + (i ? 128 : spaces[which].black), 0, 255);
+		palette->value[LUMA + i][index] = how->converts ? converted[i] :
+						  clamp(sum + (i ? 128 : spaces[which].black), 0, 255);
 	}
 }
 
@@ -129,7 +139,7 @@ static void palette_fill(struct palette *palette, const struct shot *shot, const
 	for (field = 0; field < FIELDS; field++) {
 		scene_raw(shot, field, raw);
 		develop(how, raw, rgb[field]);
-		palette_set(palette, field, rgb[field], space);
+		palette_set(palette, field, rgb[field], how, space);
 	}
 	for (row = 0; row < 2; row++)
 		for (patch = 0; patch < 7; patch++)
@@ -139,10 +149,10 @@ static void palette_fill(struct palette *palette, const struct shot *shot, const
 				for (i = 0; i < 3; i++)
 					mixed[i] = (from[i] * (2 * EDGE_STEPS - 2 * step - 1) + to[i] * (2 * step + 1)) /
 						   (2 * EDGE_STEPS);
-				palette_set(palette, EDGES + (row * 7 + patch) * EDGE_STEPS + step, mixed, space);
+				palette_set(palette, EDGES + (row * 7 + patch) * EDGE_STEPS + step, mixed, how, space);
 			}
-	palette_set(palette, BLACK, black, space);
-	palette_set(palette, WHITE, white, space);
+	palette_set(palette, BLACK, black, how, space);
+	palette_set(palette, WHITE, white, how, space);
 }
 
 /* ---- rows ---- */

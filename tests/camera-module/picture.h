@@ -8,7 +8,7 @@
 #include "camera.h"
 #include "node.h"
 
-#define CURVE_POINTS 64
+#define CURVE_POINTS 65
 
 /* How raw colours become a picture's. */
 struct development {
@@ -16,15 +16,12 @@ struct development {
 	s32 matrix[3][3];		/* thousandths */
 	u32 curve_points;		/* 0: straight */
 	u16 curve_x[CURVE_POINTS], curve_y[CURVE_POINTS];
+	bool converts;			/* to luma and differences of colour by this, not by the picture's colour space */
+	s16 conversion[3][3];		/* 1024 is 1 */
+	s32 conversion_offsets[3];	/* of 16 bits a sample, times 1024 */
 };
-
-extern const struct node_format picture_formats[12];
 
 int picture_draw(const struct v4l2_pix_format *pix, u8 *out, const struct shot *shot, const struct view *view,
 		 const struct development *how);
-
-/* statistics.c */
-struct isp_stats;
-void statistics_count(struct isp_stats *stats, const struct shot *shot);
 
 #endif

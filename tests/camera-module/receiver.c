@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Plays unicam, the Pi 4's CSI-2 receiver: two nodes, and the thread that is the sensor's clock.
+ * Plays what all receivers have in common: the thread that is the sensor's clock, and the frames' way into buffers.
  *
- * As the real driver: the sensor starts when every opened node streams. Sequence numbers start at 0 and count ends of
- * frames, also of those that found no buffer. A buffer must be there when its frame starts, has the time of that start,
- * and is done when its frame is read out.
+ * As the real drivers: sequence numbers start at 0 and count ends of frames, also of those that found no buffer. A
+ * buffer must be there when its frame starts, has the time of that start, and is done when its frame is read out.
  */
 #include <linux/debugfs.h>
 #include <linux/hrtimer.h>
@@ -14,9 +13,7 @@
 #include <media/v4l2-event.h>
 #include <media/v4l2-subdev.h>
 
-#include "bcm2835.h"
-#include "camera.h"
-#include "node.h"
+#include "receiver.h"
 
 /* From the sensor's start to the first exposure, about. */
 #define SENSOR_START_NS (5 * NSEC_PER_MSEC)
@@ -24,16 +21,18 @@
 /* A frame that is being read out. */
 struct frame {
 	struct shot shot;
-	struct node_buffer *image, *data;
+	struct node_buffer *buffers[RECEIVER_NODES];
 	u64 end_ns;
 	bool silent;	/* nothing of it arrives */
 };
 
 static struct receiver {
+	const struct receiver_kind *kind;
 	struct media_device media;
 	struct v4l2_device v4l2;
 	struct v4l2_subdev *sensor, *lens;
-	struct video_node image, data;
+	struct video_node nodes[RECEIVER_NODES];
+	u32 node_count;
 	struct mutex lock;		/* of what follows */
 	struct task_struct *thread;
 	struct frame frame;		/* the one under way */
@@ -67,13 +66,27 @@ static u64 shifted(u64 ns)
 	return ns + (s64)READ_ONCE(faults.time_shift_ms) * NSEC_PER_MSEC;
 }
 
+/* Buffers for the frame that begins; whether its picture has one. */
+static bool take_buffers(struct frame *frame)
+{
+	struct video_node *nodes = receiver.nodes;
+	u32 i, count = receiver.node_count;
+
+	for (i = 0; i < count; i++)
+		if (receiver.kind->together && node_streams(&nodes[i]) && !node_ready(&nodes[i]))
+			return false;
+	for (i = 0; i < count; i++)
+		frame->buffers[i] = node_take(&nodes[i]);
+	return frame->buffers[0];
+}
+
 /* The first line arrives. */
 static void frame_begin(const struct shot *shot)
 {
 	struct v4l2_event event = { .type = V4L2_EVENT_FRAME_SYNC };
 	struct frame *frame = &receiver.frame;
 	bool again = READ_ONCE(faults.freeze) && frame->shot.magic;
-	bool lost;
+	bool lost, taken;
 
 	mutex_lock(&receiver.lock);
 	frame->end_ns = shot->start_ns + shot->readout_ns;
@@ -88,14 +101,13 @@ static void frame_begin(const struct shot *shot)
 		frame->shot.sequence = receiver.sequence;
 	}
 	lost = faults_take(&faults.lose);
-	frame->image = lost ? NULL : node_take(&receiver.image);
-	frame->data = lost ? NULL : node_take(&receiver.data);
+	taken = !lost && take_buffers(frame);
 	WRITE_ONCE(receiver.number, frame->shot.sequence);
 	receiver.exposure_us = div_u64(frame->shot.exposure_ns, 1000);
 	receiver.gain = frame->shot.gain;
 	event.u.frame_sync.frame_sequence = frame->shot.sequence;
-	v4l2_event_queue(&receiver.image.vdev, &event);
-	journal_frame(&frame->shot, lost ? "lost" : frame->image ? "taken" : "unbuffered");
+	v4l2_event_queue(&receiver.nodes[0].vdev, &event);
+	journal_frame(&frame->shot, lost ? "lost" : taken ? "taken" : "unbuffered");
 unlock:
 	mutex_unlock(&receiver.lock);
 }
@@ -106,20 +118,28 @@ static void frame_end(void)
 	struct frame *frame = &receiver.frame;
 	const struct shot *shot = &frame->shot;
 	bool good;
+	u32 i;
 
 	mutex_lock(&receiver.lock);
 	if (frame->silent)
 		goto unlock;
-	good = !frame->image || !faults_take(&faults.errors);
-	if (frame->data) {
-		embedded_write(node_memory(frame->data), shot);
-		node_done(&receiver.data, frame->data, shot->sequence, shifted(shot->start_ns), good);
+	good = !frame->buffers[0] || !faults_take(&faults.errors);
+	for (i = 0; i < receiver.node_count; i++) {
+		struct node_buffer *buffer = frame->buffers[i];
+
+		if (!buffer)
+			continue;
+		if (i == 0)
+			memcpy(node_memory(buffer), shot, sizeof(*shot));
+		else
+			receiver.kind->fill(i, node_memory(buffer), shot);
 	}
-	if (frame->image) {
-		memcpy(node_memory(frame->image), shot, sizeof(*shot));
-		node_done(&receiver.image, frame->image, shot->sequence, shifted(shot->start_ns), good);
+	/* All together, as by one interrupt. */
+	for (i = 0; i < receiver.node_count; i++) {
+		if (frame->buffers[i])
+			node_done(&receiver.nodes[i], frame->buffers[i], shot->sequence, shifted(shot->start_ns), good);
+		frame->buffers[i] = NULL;
 	}
-	frame->image = frame->data = NULL;
 	receiver.sequence++;
 unlock:
 	mutex_unlock(&receiver.lock);
@@ -169,17 +189,19 @@ static int receive(void *unused)
 	return 0;
 }
 
-/* Every opened node streams: now it starts. */
-static int start(struct video_node *node)
+/* If this was the last node that it needs, the sensor starts. */
+int receiver_start(struct video_node *node)
 {
 	struct task_struct *thread;
 	int ret = 0;
 
-	if (node == &receiver.image)
+	if (node == &receiver.nodes[0])
 		faults_sleep(READ_ONCE(faults.start_ms));
 	mutex_lock(&receiver.lock);
-	if (!node_streams(&receiver.image) || receiver.thread ||
-	    (!node_streams(&receiver.data) && camera_embedded && !list_empty(&receiver.data.vdev.fh_list)))
+	if (receiver.thread)
+		goto unlock;
+	ret = receiver.kind->starts(receiver.kind, receiver.nodes);
+	if (ret <= 0)
 		goto unlock;
 	memset(&receiver.frame, 0, sizeof(receiver.frame));
 	receiver.sequence = 0;
@@ -199,19 +221,15 @@ unlock:
 	return ret;
 }
 
-static void abandon(struct video_node *node, struct node_buffer **buffer)
+void receiver_stop(struct video_node *node)
 {
-	if (*buffer)
-		node_done(node, *buffer, 0, 0, false);
-	*buffer = NULL;
-}
-
-static void stop(struct video_node *node)
-{
+	/* Without the picture there is nothing. */
+	bool all = receiver.kind->together || node == &receiver.nodes[0];
 	struct task_struct *thread = NULL;
+	u32 i;
 
 	mutex_lock(&receiver.lock);
-	if (node == &receiver.image)
+	if (all)
 		swap(thread, receiver.thread);
 	mutex_unlock(&receiver.lock);
 	if (thread) {
@@ -219,63 +237,67 @@ static void stop(struct video_node *node)
 		sensor_stop();
 	}
 	mutex_lock(&receiver.lock);
-	/* Without the picture there are no data either. */
-	if (node == &receiver.image)
-		abandon(&receiver.image, &receiver.frame.image);
-	abandon(&receiver.data, &receiver.frame.data);
+	for (i = 0; i < receiver.node_count; i++) {
+		struct node_buffer **buffer = &receiver.frame.buffers[i];
+
+		if (!*buffer || (!all && node != &receiver.nodes[i]))
+			continue;
+		node_done(&receiver.nodes[i], *buffer, 0, 0, false);
+		*buffer = NULL;
+	}
 	mutex_unlock(&receiver.lock);
 }
 
-static const struct node_kind image_kind = {
-	.name = "unicam-image", .driver = "unicam", .type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
-	.formats = raw_formats, .format_count = ARRAY_SIZE(raw_formats),
-	.frame_sync = true, .extra_caps = V4L2_CAP_IO_MC, .start = start, .stop = stop,
-};
-
-static const struct node_kind data_kind = {
-	.name = "unicam-embedded", .driver = "unicam", .type = V4L2_BUF_TYPE_META_CAPTURE,
-	.meta_fourcc = META_FMT_SENSOR_DATA, .meta_bytes = EMBEDDED_BYTES, .meta_name = "Sensor data",
-	.extra_caps = V4L2_CAP_IO_MC, .start = start, .stop = stop,
-};
+static bool has_streams(const struct receiver_kind *kind)
+{
+	return kind->streams && camera_embedded;
+}
 
 static int register_camera(struct device *dev)
 {
-	const u32 fixed = MEDIA_LNK_FL_ENABLED | MEDIA_LNK_FL_IMMUTABLE;
-	struct media_entity *sensor, *lens;
+	const struct receiver_kind *kind = receiver.kind;
+	struct media_entity *sensor;
 	int ret;
+	u32 i;
 
-	ret = sensor_register(dev, &receiver.v4l2, &receiver.sensor);
+	ret = sensor_register(dev, &receiver.v4l2, has_streams(kind), &receiver.sensor);
 	ret = ret ?: lens_register(dev, &receiver.v4l2, &receiver.lens);
-	ret = ret ?: node_register(&receiver.image, &image_kind, &receiver.v4l2, NULL);
+	for (i = 0; i < receiver.node_count; i++)
+		ret = ret ?: node_register(&receiver.nodes[i], &kind->nodes[i], &receiver.v4l2, NULL);
 	if (ret)
 		return ret;
 	sensor = &receiver.sensor->entity;
-	lens = &receiver.lens->entity;
-	ret = media_create_pad_link(sensor, 0, &receiver.image.vdev.entity, 0, fixed);
-	if (camera_embedded) {
-		ret = ret ?: node_register(&receiver.data, &data_kind, &receiver.v4l2, NULL);
-		ret = ret ?: media_create_pad_link(sensor, 1, &receiver.data.vdev.entity, 0, fixed);
-	}
-	if (!ret && IS_ERR(media_create_ancillary_link(sensor, lens)))
+	ret = kind->link(kind, sensor, receiver.nodes);
+	if (!ret && IS_ERR(media_create_ancillary_link(sensor, &receiver.lens->entity)))
 		ret = -ENOMEM;
-	return ret ?: v4l2_device_register_subdev_nodes(&receiver.v4l2);
+	return ret;
 }
 
-int receiver_register(struct device *dev)
+int receiver_register(struct device *dev, const struct receiver_kind *kind)
 {
 	int ret;
 
 	mutex_init(&receiver.lock);
-	ret = media_begin(&receiver.media, &receiver.v4l2, dev, "unicam");
+	receiver.kind = kind;
+	receiver.node_count = kind->node_count - (camera_embedded ? 0 : kind->data_nodes);
+	ret = media_begin(&receiver.media, &receiver.v4l2, dev, kind->name);
+	receiver.media.hw_revision = kind->revision;
+	if (kind->register_subdevices)
+		ret = ret ?: kind->register_subdevices(kind, &receiver.v4l2);
 	if (camera_sensor)
 		ret = ret ?: register_camera(dev);
+	ret = ret ?: v4l2_device_register_subdev_nodes(&receiver.v4l2);
+	if (camera_sensor && has_streams(kind) && !ret)
+		streams_add(receiver.sensor);
 	return ret ?: media_device_register(&receiver.media);
 }
 
 void receiver_unregister(void)
 {
-	node_unregister(&receiver.image);
-	node_unregister(&receiver.data);
+	u32 i;
+
+	for (i = 0; i < receiver.node_count; i++)
+		node_unregister(&receiver.nodes[i]);
 	if (media_devnode_is_registered(receiver.media.devnode))
 		media_device_unregister(&receiver.media);
 	v4l2_device_unregister(&receiver.v4l2);

@@ -248,8 +248,10 @@ static int create_controls(void)
 	return 0;
 }
 
-int sensor_register(struct device *dev, struct v4l2_device *v4l2, struct v4l2_subdev **subdev)
+/* With `streams` the embedded data are a stream of the picture's pad, otherwise they have a pad of their own. */
+int sensor_register(struct device *dev, struct v4l2_device *v4l2, bool streams, struct v4l2_subdev **subdev)
 {
+	u32 pads = camera_embedded ? 2 : 1;
 	int ret;
 
 	spin_lock_init(&sensor.lock);
@@ -264,7 +266,11 @@ int sensor_register(struct device *dev, struct v4l2_device *v4l2, struct v4l2_su
 	sensor.subdev.entity.function = MEDIA_ENT_F_CAM_SENSOR;
 	strscpy(sensor.subdev.name, camera_model, sizeof(sensor.subdev.name));
 	sensor.pads[0].flags = sensor.pads[1].flags = MEDIA_PAD_FL_SOURCE;
-	ret = media_entity_pads_init(&sensor.subdev.entity, 2, sensor.pads);
+	if (streams) {
+		sensor.pads[1].flags = sensor.pads[2].flags = MEDIA_PAD_FL_SINK | MEDIA_PAD_FL_INTERNAL;
+		pads = 3;
+	}
+	ret = media_entity_pads_init(&sensor.subdev.entity, pads, sensor.pads);
 	*subdev = &sensor.subdev;
 	return ret ?: v4l2_device_register_subdev(v4l2, &sensor.subdev);
 }

@@ -9,6 +9,11 @@
 
 #include "camera.h"
 
+/* Newer kernels have this: such a pad is inside, and only routes lead to it. */
+#ifndef MEDIA_PAD_FL_INTERNAL
+#define MEDIA_PAD_FL_INTERNAL BIT(3)
+#endif
+
 struct sensor_mode {
 	u32 width, height, line_length, vblank_min, vblank_default, exposure_min, exposure_step, sensitivity;
 	u64 pixel_rate;
@@ -22,7 +27,7 @@ struct sensor_registers {
 
 struct sensor {
 	struct v4l2_subdev subdev;
-	struct media_pad pads[2];
+	struct media_pad pads[3];
 	struct v4l2_ctrl_handler controls;
 	struct v4l2_ctrl *exposure, *vblank, *hblank, *pixel_rate, *hflip, *vflip, *hdr;
 	const struct sensor_mode *mode;	/* under the lock of the controls */

@@ -1,4 +1,4 @@
-"""A Raspberry Pi 4 with a Camera Module 3, as far as libcamera and picam can tell: Debian's kernel in qemu with
+"""A Raspberry Pi with a Camera Module 3, as far as libcamera and picam can tell: Debian's kernel in qemu with
 tests/camera-module, the real picam in an initramfs, nothing else."""
 
 import os
@@ -10,7 +10,6 @@ from pathlib import Path
 
 from image.lab.access import Access, MachineError
 from image.lab.bootfs import pack_initramfs, start_initramfs
-from image.lab.rootfs import picam_files
 from image.lab.tools import ENVIRONMENT, GUEST, run
 
 HERE = Path(__file__).resolve().parent
@@ -18,7 +17,8 @@ MODULES = ["virtio_pci", "virtio_net", "virtio_console", "virtio_rng"]
 MODULES += ["videodev", "videobuf2-v4l2", "videobuf2-vmalloc"]
 DEBUGFS = "/sys/kernel/debug/camera-module"
 # By this picam and libcamera choose their tuning files and where they allocate.
-COMPATIBLE = ["raspberrypi,4-model-b", "brcm,bcm2711", "linux,dummy-virt"]
+PI4 = ["raspberrypi,4-model-b", "brcm,bcm2711", "linux,dummy-virt"]
+PI5 = ["raspberrypi,5-model-b", "brcm,bcm2712", "linux,dummy-virt"]
 CPU = ["-cpu", "cortex-a72"]
 # Time is counted in instructions, 1 ns each, and does not pass while nothing runs: whatever else the host does, the
 # guest sees the same.
@@ -31,18 +31,18 @@ CLOCK = "cut -d' ' -f1 /proc/uptime"
 COMPLAINTS = r"WARNING|BUG|Oops|Call trace|Internal error"
 
 
-def build_initramfs(packages, module, distribution, folder):
-    """Writes an initramfs with the module and the picam of `distribution` into `folder`; its path."""
+def build_initramfs(packages, module, files, folder):
+    """Writes an initramfs with the module and picam's files, {path below usr: bytes}, into `folder`; its path."""
     tree = Path(folder) / "tree"
     start_initramfs(packages, tree, HERE / "init", MODULES)
     shutil.copy(GUEST / "S98shell", tree / "S98shell")
     shutil.copy(module, tree / "camera_module.ko")
     (tree / "modules").write_text("\n".join(MODULES) + "\n")
-    for name, content in picam_files(distribution).items():
+    for name, content in files.items():
         path = tree / "usr" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        path.chmod(0o755 if name.startswith("bin/") else 0o644)
+        path.chmod(0o644 if name.startswith("share/") else 0o755)
     target = Path(folder) / "initramfs.img"
     pack_initramfs(tree, target)
     return target
@@ -51,8 +51,9 @@ def build_initramfs(packages, module, distribution, folder):
 class Guest(Access):
     """One machine, from start to stop. With `icount` its clock counts instructions."""
 
-    def __init__(self, packages, initramfs, folder, icount=True, megabytes=1536):
+    def __init__(self, packages, initramfs, folder, icount=True, megabytes=1536, compatible=PI4):
         super().__init__(folder)
+        self._compatible = compatible
         self._kernel = packages.kernel_root / "boot" / f"vmlinuz-{packages.kernel}"
         self._initramfs = initramfs
         self._speed = ICOUNT if icount else ["-accel", "tcg,thread=multi", "-smp", "2"]
@@ -92,7 +93,9 @@ class Guest(Access):
         qemu, machine = "qemu-system-aarch64", [*CPU, *self._memory, "-nodefaults", "-nographic", "-no-reboot"]
         tree = self.folder / "machine.dtb"
         run(qemu, "-M", f"virt,dumpdtb={tree}", *machine, *self._speed[-2:])
-        run("fdtput", "-t", "s", tree, "/", "compatible", *COMPATIBLE)
+        run("fdtput", "-t", "s", tree, "/", "compatible", *self._compatible)
+        if self._compatible == PI5:  # the module's sensor needs a place in it there
+            run("fdtput", "-c", tree, "/imx708@1a")
         return [
             "nice", "-n", "19", qemu, "-M", "virt", *machine, *self._speed, "-serial", "stdio",
             "-kernel", str(self._kernel), "-initrd", str(self._initramfs), "-dtb", str(tree),

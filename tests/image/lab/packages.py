@@ -12,6 +12,7 @@ from pathlib import Path
 from .tools import CACHE, ENVIRONMENT, ToolError, run
 
 RELEASE = "trixie"
+UNSTABLE = "sid"
 KERNEL = re.compile(r"linux-image-6\.12\.\d+\S*-arm64")
 # Flavours that lack drivers or are something else altogether.
 NOT_KERNEL = re.compile(r"cloud|16k|rt-|-rt|dbg|unsigned")
@@ -33,6 +34,7 @@ APT::Architecture "arm64";
 APT::Architectures {{ {architectures} }};
 APT::Install-Recommends "false";
 APT::Sandbox::User "root";
+Acquire::Check-Valid-Until "{check_valid}";
 Acquire::Languages "none";
 Acquire::Retries "3";
 Debug::NoLocking "true";
@@ -51,20 +53,22 @@ def version_key(name):
     return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
 
 
-def _sources(architectures):
-    """The guest's suites, at the mirrors that this machine's own apt is configured with."""
+def _sources(architectures, release):
+    """The suites of a release, at the mirrors that this machine's own apt is configured with."""
     form = ["--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"]
     mirrors = {"": None, "-security": None}
     for line in run("apt-get", "indextargets", *form).splitlines():
-        mirror, release = line.split(" ", 1)
-        suffix = "-security" if release.endswith("-security") else ""
+        mirror, listed = line.split(" ", 1)
+        suffix = "-security" if listed.endswith("-security") else ""
         if "debian" in mirror and mirrors[suffix] is None:
             mirrors[suffix] = mirror
     if not all(mirrors.values()):
         raise ToolError("apt has no mirror of Debian and of its security updates configured")
-    suites = {"": f"{RELEASE} {RELEASE}-updates", "-security": f"{RELEASE}-security"}
-    listed = {"architectures": " ".join(architectures)}
-    return "".join(_SOURCES.format(mirror=mirrors[suffix], suites=suites[suffix], **listed) for suffix in mirrors)
+    suites = {"": f"{release} {release}-updates", "-security": f"{release}-security"}
+    if release == UNSTABLE:
+        suites = {"": release}
+    common = {"architectures": " ".join(architectures)}
+    return "".join(_SOURCES.format(mirror=mirrors[suffix], suites=suites[suffix], **common) for suffix in suites)
 
 
 def _package(file):
@@ -76,22 +80,24 @@ def _package(file):
 class Apt:
     """An apt of its own in the folder `name` of the cache, for packages of `architectures` (arm64 comes first)."""
 
-    def __init__(self, cache=CACHE, name="apt", architectures=("arm64",), update=True):
+    def __init__(self, cache=CACHE, name="apt", architectures=("arm64",), update=True, release=RELEASE):
         self._apt = Path(cache) / name
         self._debs = Path(cache) / "debs"
         self._debs.mkdir(parents=True, exist_ok=True)
-        self._configure(architectures)
+        self._configure(architectures, release)
         if update:
             self._update()
 
-    def _configure(self, architectures):
+    def _configure(self, architectures, release):
         for folder in ("state/lists/partial", "cache/archives/partial", "etc/sources.list.d", "etc/apt.conf.d", "etc/preferences.d"):
             (self._apt / folder).mkdir(parents=True, exist_ok=True)
         (self._apt / "status").touch()
-        (self._apt / "etc/sources.list.d/guest.sources").write_text(_sources(architectures))
+        (self._apt / "etc/sources.list.d/guest.sources").write_text(_sources(architectures, release))
         configuration = self._apt / "apt.conf"
         listed = " ".join(f'"{architecture}";' for architecture in architectures)
-        configuration.write_text(_CONFIGURATION.format(apt=self._apt, architectures=listed))
+        # As this machine's own apt: its mirror may be one that stands still.
+        check_valid = run("apt-config", "dump", "--format", "%v", "Acquire::Check-Valid-Until") or "true"
+        configuration.write_text(_CONFIGURATION.format(apt=self._apt, architectures=listed, check_valid=check_valid))
         self._environment = {**ENVIRONMENT, "APT_CONFIG": str(configuration)}
 
     def _update(self):
@@ -101,6 +107,12 @@ class Apt:
             if not any((self._apt / "state/lists").glob("*_Packages*")):
                 raise
             print(f"no newer package lists, going on with those of the cache: {error}", file=sys.stderr)
+
+    def with_libraries(self, packages):
+        """`packages` and the libraries that they depend on."""
+        simulated = run("apt-get", "--simulate", "install", *packages, env=self._environment)
+        wanted = re.findall(r"^Inst (\S+) \(", simulated, re.MULTILINE)
+        return [name for name in wanted if name in packages or name.startswith(("lib", "zlib"))]
 
     def unpacked(self, name, packages):
         """A tree with `packages` unpacked, made anew only when one of them has a new version."""
@@ -140,8 +152,5 @@ class Packages(Apt):
             raise ToolError(f"Debian {RELEASE} has no kernel that matches {KERNEL.pattern}")
         kernel = max(kernels, key=version_key)
         self.kernel = kernel.removeprefix("linux-image-")
-        simulated = run("apt-get", "--simulate", "install", *PROGRAMS, env=self._environment)
-        wanted = re.findall(r"^Inst (\S+) \((\S+)", simulated, re.MULTILINE)
-        wanted = [name for name, _ in wanted if name in PROGRAMS or name.startswith(("lib", "zlib"))]
-        self.root = self.unpacked("root", wanted)
+        self.root = self.unpacked("root", self.with_libraries(PROGRAMS))
         self.kernel_root = self.unpacked("kernel", [kernel])

@@ -82,6 +82,19 @@ def copy_modules(packages, target, names):
     run("depmod", "-b", target, packages.kernel)
 
 
+def needed_libraries(executables, folder):
+    """The libraries in `folder` that executables or libraries need, and those that these need."""
+    wanted, found = list(executables), {}
+    while wanted:
+        dynamic = run("readelf", "--dynamic", "--wide", wanted.pop())
+        for name in set(re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)) - set(found):
+            found[name] = folder / name
+            if not found[name].exists():
+                raise ToolError(f"no package of the guest has {name}")
+            wanted.append(found[name])
+    return list(found.values())
+
+
 class RootTree:
     """A folder that becomes a root file system. Variants copy it and change a file or two."""
 
@@ -128,21 +141,11 @@ class RootTree:
                 shutil.copytree(packages.root / name, self.folder / name, dirs_exist_ok=True)
 
     def _add_libraries(self, packages):
-        """Copies the closure of what the executables need."""
+        """Copies what the executables need."""
         folder = packages.root / LIBRARIES
-        wanted = [packages.root / name for name in EXECUTABLES] + [folder / name for name in EXTRA_LIBRARIES]
-        done = set()
-        while wanted:
-            path = wanted.pop()
-            if path.name in done:
-                continue
-            if not path.exists():
-                raise ToolError(f"no package of the guest has {path.name}")
-            done.add(path.name)
-            if path.parent == folder:
-                shutil.copy(path, self.folder / LIBRARIES / path.name)
-            dynamic = run("readelf", "--dynamic", "--wide", path)
-            wanted += [folder / name for name in re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)]
+        extra = [folder / name for name in EXTRA_LIBRARIES]
+        for path in extra + needed_libraries([packages.root / name for name in EXECUTABLES] + extra, folder):
+            shutil.copy(path, self.folder / LIBRARIES / path.name)
         (self.folder / "usr/lib/ld-linux-aarch64.so.1").symlink_to(f"/{LIBRARIES}/ld-linux-aarch64.so.1")
 
     def write(self, name, content, mode=0o644):

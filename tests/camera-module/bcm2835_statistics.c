@@ -7,7 +7,7 @@
 #include <linux/string.h>
 
 #include "bcm2835.h"
-#include "picture.h"
+#include "camera.h"
 
 /* As many pixels as a cell is said to have. */
 #define CELL 1000
@@ -60,7 +60,7 @@ static void count_focus(struct isp_stats *stats, const struct shot *shot, const 
 		}
 }
 
-void statistics_count(struct isp_stats *stats, const struct shot *shot)
+void isp_count(struct isp_stats *stats, const struct shot *shot)
 {
 	struct view view;
 
