@@ -3,14 +3,14 @@
 PYTHON := .venv/bin/python
 SHELL_SCRIPTS := .ci/run fuzz/run tests/setup.sh cross/setup cross/dist $(wildcard cross/parts/*.sh tests/dist/*.sh)
 SHELL_SCRIPTS += tests/image/setup.sh $(wildcard tests/image/guest/init tests/image/guest/S*) \
-	tests/camera-module/build tests/camera/init $(wildcard rootfs-overlay/etc/init.d/* rootfs-overlay/usr/bin/* rootfs-overlay/usr/lib/picam/*)
+	tests/camera-module/build tests/camera/init tests/bench/camera/supervise $(wildcard rootfs-overlay/etc/init.d/* rootfs-overlay/usr/bin/* rootfs-overlay/usr/lib/picam/*)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 ARGS ?=
 # How long `make soak` runs; how long `make fuzz` spends on each target.
 SECONDS ?= $(if $(filter fuzz,$(MAKECMDGOALS)),60,3600)
 
 .PHONY: help run test test-libcamera dist test-dist image test-image test-image-full test-camera test-camera-full test-distro test-all \
-	bench soak test-soak fuzz
+	bench bench-camera soak test-soak fuzz
 # What compares, counts or measures does so best with the processors for itself.
 .NOTPARALLEL:
 
@@ -29,6 +29,7 @@ help:
 	@echo 'make soak            let clients come, go, stall and send rubbish for an hour, or SECONDS=...; test-soak: 2 minutes'
 	@echo 'make fuzz            fuzz the parsers, 60 s each, or SECONDS=...'
 	@echo 'make bench           print processor time, latency and memory figures'
+	@echo 'make bench-camera    run picam and the Python service it replaces side by side in qemu, into docs/performance.md'
 
 run:
 	@tests/setup.sh build
@@ -87,6 +88,11 @@ bench:
 	@tests/setup.sh test
 	cargo build --release --locked
 	@$(PYTHON) tests/bench/bench.py
+
+bench-camera: dist
+	@tests/setup.sh test
+	@tests/image/setup.sh
+	@cd tests && ../$(PYTHON) -m bench.camera
 
 soak test-soak:
 	@tests/setup.sh test

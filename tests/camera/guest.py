@@ -31,13 +31,15 @@ CLOCK = "cut -d' ' -f1 /proc/uptime"
 COMPLAINTS = r"WARNING|BUG|Oops|Call trace|Internal error"
 
 
-def build_initramfs(packages, module, files, folder):
-    """Writes an initramfs with the module and picam's files, {path below usr: bytes}, into `folder`; its path."""
+def build_initramfs(packages, module, files, folder, more_modules=()):
+    """Writes an initramfs with the module, `more_modules` of the kernel, and picam's files, {path below usr: bytes}, into
+    `folder`; its path."""
     tree = Path(folder) / "tree"
-    start_initramfs(packages, tree, HERE / "init", MODULES)
+    names = [*MODULES, *more_modules]
+    start_initramfs(packages, tree, HERE / "init", names)
     shutil.copy(GUEST / "S98shell", tree / "S98shell")
     shutil.copy(module, tree / "camera_module.ko")
-    (tree / "modules").write_text("\n".join(MODULES) + "\n")
+    (tree / "modules").write_text("\n".join(names) + "\n")
     for name, content in files.items():
         path = tree / "usr" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,15 +51,19 @@ def build_initramfs(packages, module, files, folder):
 
 
 class Guest(Access):
-    """One machine, from start to stop. With `icount` its clock counts instructions."""
+    """One machine, from start to stop. With `icount` its clock counts instructions. `disk`: an image, read only."""
 
-    def __init__(self, packages, initramfs, folder, icount=True, megabytes=1536, compatible=PI4):
+    def __init__(self, packages, initramfs, folder, icount=True, megabytes=1536, compatible=PI4, disk=None):
         super().__init__(folder)
         self._compatible = compatible
         self._kernel = packages.kernel_root / "boot" / f"vmlinuz-{packages.kernel}"
         self._initramfs = initramfs
         self._speed = ICOUNT if icount else ["-accel", "tcg,thread=multi", "-smp", "2"]
         self._memory = ["-m", str(megabytes)]
+        self._disk = []
+        if disk:
+            self._disk = ["-drive", f"file={disk},if=none,id=disk,format=raw,readonly=on"]
+            self._disk += ["-device", "virtio-blk-pci,drive=disk,romfile="]
         self._console = []
         self._qemu = None
 
@@ -104,7 +110,7 @@ class Guest(Access):
             "-device", "virtio-net-pci,netdev=net,romfile=",
             "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
             "-chardev", f"socket,id=shell,path={self._shell_path},server=on,wait=off",
-            "-device", "virtserialport,chardev=shell,name=shell",
+            "-device", "virtserialport,chardev=shell,name=shell", *self._disk,
         ]  # fmt: skip
 
     def run(self, command, seconds=60, check=True):

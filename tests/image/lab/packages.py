@@ -108,10 +108,14 @@ class Apt:
                 raise
             print(f"no newer package lists, going on with those of the cache: {error}", file=sys.stderr)
 
+    def with_dependencies(self, packages):
+        """`packages` and everything that they depend on."""
+        simulated = run("apt-get", "--simulate", "install", *packages, env=self._environment)
+        return re.findall(r"^Inst (\S+) \(", simulated, re.MULTILINE)
+
     def with_libraries(self, packages):
         """`packages` and the libraries that they depend on."""
-        simulated = run("apt-get", "--simulate", "install", *packages, env=self._environment)
-        wanted = re.findall(r"^Inst (\S+) \(", simulated, re.MULTILINE)
+        wanted = self.with_dependencies(packages)
         return [name for name in wanted if name in packages or name.startswith(("lib", "zlib"))]
 
     def unpacked(self, name, packages):

@@ -1,0 +1,1 @@
+"""In place of the library that writes DNG files: Picamera2 imports it at once."""
