@@ -10,6 +10,7 @@ use picam::args::{self, Action};
 use picam::camera;
 use picam::config::Layers;
 use picam::exit::{Exit, leave};
+use picam::probe::{self, Health};
 use picam::system::tryboot;
 
 fn main() -> ExitCode {
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     };
     match args.action {
         Action::Help => print(&args::help()),
+        Action::Probe(url) => report(&probe::ask(&url)),
         Action::Tryboot => fail(Exit::Failed, tryboot::restart()),
         Action::Version => print(&format!(
             "picam {}\n{}",
@@ -84,6 +86,14 @@ fn print(text: &str) -> ExitCode {
             format_args!("cannot write to standard output: {error}"),
         ),
         _ => Exit::Done.into(),
+    }
+}
+
+/// Prints how a picam is; only a live one is a success.
+fn report(health: &Health) -> ExitCode {
+    match (print(&format!("{health}\n")), health) {
+        (printed, Health::Live(_)) => printed,
+        _ => Exit::Failed.into(),
     }
 }
 
