@@ -11,11 +11,12 @@ use picam::camera;
 use picam::config::Layers;
 use picam::exit::{Exit, leave};
 use picam::probe::{self, Health};
-use picam::system::tryboot;
+use picam::system::{faults, tryboot};
 
 fn main() -> ExitCode {
     // First of all: the signal's own action would end picam.
     let reload = Reload::on_hangup();
+    faults::end_the_process();
     let args = match args::parse(std::env::args_os().skip(1)) {
         Ok(args) => args,
         Err(error) => return fail(Exit::Refused, error),

@@ -9,6 +9,7 @@ use super::request::Request;
 use super::route::answer;
 use super::{Context, tcp};
 use crate::exit::{Exit, leave};
+use crate::system::faults;
 use log::{debug, error, warn};
 use may_minihttp::{HttpService, HttpServiceFactory, Response};
 use std::io;
@@ -58,6 +59,11 @@ pub fn start(context: Arc<Context>, address: SocketAddr) -> io::Result<Listener>
         .set_stack_size(STACK_WORDS);
     may::config().set_worker_pin(false);
     may::config().set_timeout_ns(POLL_NANOSECONDS);
+    // The first coroutine that runs installs a handler for SIGSEGV and SIGBUS, and no later one does.
+    // SAFETY: it uses next to nothing of its stack.
+    let first = unsafe { may::coroutine::spawn(|| {}) };
+    let _ = first.join(); // nothing in it can panic
+    faults::end_the_process();
     let serving = Arc::clone(&context);
     let accept = Acceptor { context }.start(address)?;
     if let Some(listener) = tcp::listener_on(address.port()) {
