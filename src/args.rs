@@ -22,9 +22,9 @@ picam --probe URL | --version | --help | --tryboot
   --listen ADDR:PORT  where to listen, like 0.0.0.0:8000 or [::]:8000; wins over server.listen
   --check-config      print ok, or what is wrong with the configuration, and exit
   --print-config      print the effective configuration, commented, as a TOML file, and exit
-  --probe URL         ask the picam at http://ADDR:PORT/PATH, print one line that begins with live, blind
-                      (it has no pictures), full (a limit keeps this client out) or silent, and exit
-                      with 0 if it is live, else 1
+  --probe URL         ask the picam at http://ADDR:PORT/PATH, print one line that begins with
+                      live, blind (no pictures), full (a limit keeps this client out) or silent,
+                      and exit with 0 if it is live, else 1
   --tryboot           restart this Raspberry Pi at once into its other boot slot, for one attempt;
                       the appliance's update uses it when everything else has been stopped
   --version           print the version and exit

@@ -2,8 +2,10 @@
 can get; the programs of picam's own machine and the other neighbours are served as if it were not there."""
 
 import contextlib
+import re
 import subprocess
 import threading
+import time
 
 import pytest
 from support import raw
@@ -86,6 +88,18 @@ def test_an_address_over_its_limit_is_answered_429(start_picam, small_tables):
     picam.wait_status(lambda status: status["streams"] == 1)
     assert raw.exchange(picam.port, raw.get("/jpg"), PATIENCE, source=ATTACKER).status == 200
     streams[1].close()
+
+
+def test_whoever_sets_a_thousand_times_does_not_wipe_the_log(start_picam, small_tables):
+    picam = start_picam(small_tables)
+    started, times = time.monotonic(), 200
+    for number in range(times):
+        answer = raw.exchange(picam.port, raw.get(f"/set?ExposureTime={1000 + number}"), PATIENCE, source=HONEST)
+        assert answer.status == 200
+    lines = [line for line in picam.lines if "set ExposureTime" in line]
+    assert 1 <= len(lines) <= time.monotonic() - started + 1
+    picam.get("/set?ExposureTime=1")  # at most a second later the next line counts those before it
+    picam.wait_status(lambda _: picam.get("/set?ExposureTime=2")[0] == 200 and re.search(r"set .*\d+ more since", picam.log()))
 
 
 def test_probe_tells_full_from_blind_from_silent(start_picam, small_tables):
