@@ -474,7 +474,6 @@ fn the_command_line_wins_over_the_files() {
         "[::]:0",
         "--camera=replay:a b:c.y4m",
         "--print-config",
-        "--probe",
     ]);
     assert_eq!(stderr(&output), "");
     let config = load("overridden-printed.toml", stdout(&output));

@@ -110,8 +110,9 @@ class Overlay:
             raise AssertionError("the root cannot be made; see above")
         # `exec` keeps the process: the only child of unshare. It has changed its root when it is ready, and reaps orphans.
         children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text().split()
-        assert Path(f"/proc/{children[0]}/root/programs").exists(), "not in the new root: nothing is run there"
-        self._inside = ["nsenter", "--target", children[0], "--mount", "--pid", "--net", "--root", "--wd"]
+        self.pid = children[0]
+        assert Path(f"/proc/{self.pid}/root/programs").exists(), "not in the new root: nothing is run there"
+        self._inside = ["nsenter", "--target", self.pid, "--mount", "--pid", "--net", "--root", "--wd"]
         return self
 
     def __exit__(self, *_):
@@ -138,7 +139,7 @@ class Overlay:
     @contextlib.contextmanager
     def network(self):
         """Sockets that this thread makes within, and the threads that it starts, are on the root's own network."""
-        with open("/proc/thread-self/ns/net") as outside, open(f"/proc/{self._inside[2]}/ns/net") as inside:
+        with open("/proc/thread-self/ns/net") as outside, open(f"/proc/{self.pid}/ns/net") as inside:
             _enter(inside)
             try:
                 yield
