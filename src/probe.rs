@@ -113,10 +113,8 @@ fn judge(answer: &[u8]) -> Health {
         return Health::Silent("what comes is no HTTP answer".into());
     };
     let header = |name: &str| {
-        let found = response.headers.iter();
-        let found = found
-            .filter(|it| it.name.eq_ignore_ascii_case(name))
-            .next_back()?;
+        let mut all = response.headers.iter();
+        let found = all.find(|it| it.name.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(found.value).ok()
     };
     let body = &answer[length..];
