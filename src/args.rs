@@ -7,12 +7,13 @@ use lexopt::ValueExt;
 
 use crate::config::{LISTEN_EXPECTED, Layers, Source};
 use crate::exit::Exit;
+use crate::probe::{URL_EXPECTED, Url};
 
 const HELP: &str = "\
 picam: serves one camera to the local network as MJPEG over HTTP
 
 picam [--config FILE]... [--camera SOURCE] [--listen ADDR:PORT] [--check-config | --print-config]
-picam --version | --help | --tryboot
+picam --probe URL | --version | --help | --tryboot
 
   --config FILE       read this file instead of /etc/picam/picam.toml and /data/picam/picam.toml;
                       may be repeated, a later file wins over an earlier one, key by key
@@ -21,6 +22,9 @@ picam --version | --help | --tryboot
   --listen ADDR:PORT  where to listen, like 0.0.0.0:8000 or [::]:8000; wins over server.listen
   --check-config      print ok, or what is wrong with the configuration, and exit
   --print-config      print the effective configuration, commented, as a TOML file, and exit
+  --probe URL         ask the picam at http://ADDR:PORT/PATH, print one line that begins with
+                      live, blind (no pictures), full (a limit keeps this client out) or silent,
+                      and exit with 0 if it is live, else 1
   --tryboot           restart this Raspberry Pi at once into its other boot slot, for one attempt;
                       the appliance's update uses it when everything else has been stopped
   --version           print the version and exit
@@ -34,7 +38,7 @@ pub fn help() -> String {
 }
 
 /// What the command line asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Serve the camera.
     Run,
@@ -42,6 +46,8 @@ pub enum Action {
     CheckConfig,
     /// Print the effective configuration.
     PrintConfig,
+    /// Tell how the picam at this URL is.
+    Probe(Url),
     /// Restart the machine into the other boot slot.
     Tryboot,
     /// Print the version.
@@ -117,6 +123,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, Args
             }
             Long("check-config") => ("--check-config", Action::CheckConfig),
             Long("print-config") => ("--print-config", Action::PrintConfig),
+            Long("probe") => {
+                let given = parser.value()?.string()?;
+                let url = read("--probe", given, URL_EXPECTED)?;
+                ("--probe", Action::Probe(url))
+            }
             Long("tryboot") => ("--tryboot", Action::Tryboot),
             Long("version") => ("--version", Action::Version),
             Long("help") => ("--help", Action::Help),

@@ -17,6 +17,7 @@ pub mod jpeg;
 mod log_limit;
 pub mod metrics;
 pub mod picture;
+pub mod probe;
 pub mod pulse;
 mod sync;
 pub mod system;

@@ -10,17 +10,20 @@ use picam::args::{self, Action};
 use picam::camera;
 use picam::config::Layers;
 use picam::exit::{Exit, leave};
-use picam::system::tryboot;
+use picam::probe::{self, Health};
+use picam::system::{faults, tryboot};
 
 fn main() -> ExitCode {
     // First of all: the signal's own action would end picam.
     let reload = Reload::on_hangup();
+    faults::end_the_process();
     let args = match args::parse(std::env::args_os().skip(1)) {
         Ok(args) => args,
         Err(error) => return fail(Exit::Refused, error),
     };
     match args.action {
         Action::Help => print(&args::help()),
+        Action::Probe(url) => report(&probe::ask(&url)),
         Action::Tryboot => fail(Exit::Failed, tryboot::restart()),
         Action::Version => print(&format!(
             "picam {}\n{}",
@@ -84,6 +87,14 @@ fn print(text: &str) -> ExitCode {
             format_args!("cannot write to standard output: {error}"),
         ),
         _ => Exit::Done.into(),
+    }
+}
+
+/// Prints how a picam is; only a live one is a success.
+fn report(health: &Health) -> ExitCode {
+    match (print(&format!("{health}\n")), health) {
+        (printed, Health::Live(_)) => printed,
+        _ => Exit::Failed.into(),
     }
 }
 

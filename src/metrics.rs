@@ -17,11 +17,13 @@ pub struct Refusal {
 }
 
 /// Every reason there is.
-const REFUSALS: [&str; 8] = [
+const REFUSALS: [&str; 10] = [
     "connections",
     "connections_hard",
     "header_bytes",
+    "jpegs",
     "malformed",
+    "per_address",
     "request_seconds",
     "stopping",
     "streams",

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use picam::config::{AutoOr, Config, Layers, Overrides, Source};
+use picam::config::{AutoOr, Config, LARGEST_FILE, Layers, Overrides, Source};
 
 /// Writes a file that no other test uses.
 fn file(name: &str, text: impl AsRef<[u8]>) -> PathBuf {
@@ -336,8 +336,64 @@ fn a_file_that_cannot_be_read_is_answered_by_one_line() {
     );
     assert_refused(
         &["--check-config", "--config", "/"],
-        "/: cannot be read: Is a directory (os error 21)",
+        "/: cannot be read: expected a regular file",
     );
+}
+
+/// Whatever lies on the card is refused at once: the appliance asks for the configuration between two pets of its
+/// watchdog. A pipe without a writer would be waited for for ever.
+#[test]
+fn a_file_of_any_size_and_kind_is_refused_within_bounds() {
+    let pipe = file("pipe.txt", "").with_extension("toml");
+    let _ = std::fs::remove_file(&pipe); // an earlier run's
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let pipe = pipe.to_str().unwrap();
+    let regular = "cannot be read: expected a regular file";
+    assert_refused(
+        &["--check-config", "--config", pipe],
+        &format!("{pipe}: {regular}"),
+    );
+    let largest = LARGEST_FILE as usize;
+    assert_refused(
+        &["--check-config", "--config", "/dev/zero"],
+        &format!("/dev/zero: cannot be read: expected at most {largest} bytes"),
+    );
+    let fits = file("fits.toml", format!("rate{}", "#".repeat(largest - 4)));
+    let fits = fits.to_str().unwrap();
+    assert_refused(
+        &["--check-config", "--config", fits],
+        &format!(
+            "{fits}:1: not TOML: key with no value, expected `=`, in: rate{}…",
+            "#".repeat(56)
+        ),
+    );
+    let large = file("large.toml", "#".repeat(largest + 1));
+    let large = large.to_str().unwrap();
+    assert_refused(
+        &["--check-config", "--config", large],
+        &format!("{large}: cannot be read: expected at most {largest} bytes"),
+    );
+}
+
+#[test]
+fn the_first_problems_are_told_and_the_others_counted() {
+    let keys: String = (0..5000).map(|n| format!("k{n}=0\n")).collect();
+    let path = file("rubbish.toml", format!("[jpeg]\n{keys}"));
+    let output = picam(&["--check-config", "--config", path.to_str().unwrap()]);
+    let lines: Vec<_> = stderr(&output).lines().collect();
+    assert_eq!(lines.len(), 21);
+    assert!(
+        lines[0].contains(":2: unknown key \"k0\" in [jpeg]"),
+        "{}",
+        lines[0]
+    );
+    assert!(
+        lines[19].contains(":21: unknown key \"k19\""),
+        "{}",
+        lines[19]
+    );
+    assert_eq!(lines[20], "picam: and 4980 more like these");
 }
 
 /// Every way of asking meets the same refusal, also a start.
@@ -517,7 +573,7 @@ fn every_printed_key_is_commented() {
     let keys: Vec<_> = (0..lines.len())
         .filter(|&i| lines[i].contains(" ="))
         .collect();
-    assert_eq!(keys.len(), 50);
+    assert_eq!(keys.len(), 52);
     for i in keys {
         assert!(
             lines[i - 2].starts_with("# ") && lines[i - 2].ends_with('.'),
@@ -630,6 +686,7 @@ fn help_and_version_are_printed() {
         "--listen",
         "--check-config",
         "--print-config",
+        "--probe",
         "--tryboot",
         "Exit codes",
     ] {

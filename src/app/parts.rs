@@ -160,6 +160,7 @@ pub(super) fn start(
         stopping: AtomicBool::new(false),
         faults: std::env::var_os(FAULTS_VARIABLE).is_some_and(|value| value == "1"),
         malformed: LogLimit::new(),
+        set: LogLimit::new(),
         config: RwLock::new(Arc::new(config)),
     });
     let guard = &context.guard;

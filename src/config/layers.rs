@@ -11,6 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 use toml::{Table, Value};
 
+use super::file::{self, File, FileLine};
 use super::keys::{Accepts, Key, SECTIONS, Section, control_text};
 use super::{Config, Source};
 use crate::controls::{ControlError, Set, one_of, shown};
@@ -48,21 +49,6 @@ impl Default for Layers {
             required: false,
             overrides: Overrides::default(),
         }
-    }
-}
-
-/// A line of a file; displayed as `FILE:LINE`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileLine {
-    /// The file.
-    pub path: PathBuf,
-    /// The line, counted from 1.
-    pub line: usize,
-}
-
-impl fmt::Display for FileLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.path.display(), self.line)
     }
 }
 
@@ -129,8 +115,23 @@ pub enum Problem {
 
 /// Why the configuration is not acceptable: all the problems found, one line each.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigError(pub Vec<Problem>);
+
+/// More problems are only counted: a file of rubbish must not fill the log.
+const PROBLEMS_TOLD: usize = 20;
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, problem) in self.0.iter().take(PROBLEMS_TOLD).enumerate() {
+            let line_end = if number > 0 { "\n" } else { "" };
+            write!(f, "{line_end}{problem}")?;
+        }
+        match self.0.len().saturating_sub(PROBLEMS_TOLD) {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more like these"),
+        }
+    }
+}
 
 impl Layers {
     /// Reads the files and lays them, then the command line, over the defaults.
@@ -140,7 +141,7 @@ impl Layers {
     pub fn load(&self) -> Result<Config, ConfigError> {
         let mut reader = Reader::default();
         for path in &self.files {
-            match std::fs::read(path) {
+            match file::read(path) {
                 Ok(bytes) => reader.read(path, &bytes),
                 Err(e) if e.kind() == io::ErrorKind::NotFound && !self.required => {}
                 Err(source) => reader.problems.push(Problem::Read {
@@ -174,32 +175,21 @@ struct Reader {
 
 impl Reader {
     fn read(&mut self, path: &Path, bytes: &[u8]) {
-        let place = |offset: usize| FileLine {
-            path: path.to_owned(),
-            line: 1 + bytes[..offset.min(bytes.len())]
-                .iter()
-                .filter(|b| **b == b'\n')
-                .count(),
-        };
+        let file = File::new(path, bytes);
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text,
             Err(e) => {
                 let message = "not UTF-8".to_owned();
-                let place = place(e.valid_up_to());
+                let place = file.place(e.valid_up_to());
                 return self.problems.push(Problem::Syntax { place, message });
             }
-        };
-        let file = File {
-            text,
-            place: &place,
         };
         match DeTable::parse(text) {
             Ok(table) => self.file(&file, table.into_inner()),
             Err(e) => {
-                let place = place(e.span().map_or(0, |span| span.start));
-                let line = text.lines().nth(place.line - 1).unwrap_or_default();
+                let place = file.place(e.span().map_or(0, |span| span.start));
                 let message = e.message().trim().replace('\n', ", ");
-                let message = format!("{message}, in: {}", start(line.trim()));
+                let message = format!("{message}, in: {}", file.line(place.line));
                 self.problems.push(Problem::Syntax { place, message });
             }
         }
@@ -210,7 +200,7 @@ impl Reader {
         for (name, value) in in_order(table) {
             let Some(section) = SECTIONS.iter().find(|s| s.name == name.as_ref()) else {
                 let expected = one_of(&SECTIONS.iter().map(|s| s.name).collect::<Vec<_>>());
-                let place = (file.place)(name.span().start);
+                let place = file.place(name.span().start);
                 let name = shown(name.as_ref());
                 self.problems.push(Problem::UnknownSection {
                     place,
@@ -219,8 +209,8 @@ impl Reader {
                 });
                 continue;
             };
-            let place = (file.place)(value.span().start);
-            let given = file.given(&value);
+            let place = file.place(value.span().start);
+            let given = file.written(value.span());
             match value.into_inner() {
                 DeValue::Table(keys) => self.section(file, section, keys),
                 _ => {
@@ -236,7 +226,7 @@ impl Reader {
 
     fn section(&mut self, file: &File, section: &'static Section, table: DeTable) {
         for (name, value) in in_order(table) {
-            let place = (file.place)(name.span().start);
+            let place = file.place(name.span().start);
             let Some(key) = section.keys.iter().find(|key| key.name == name.as_ref()) else {
                 self.problems.push(Problem::UnknownKey {
                     place,
@@ -246,7 +236,7 @@ impl Reader {
                 });
                 continue;
             };
-            let given = file.given(&value);
+            let given = file.written(value.span());
             match Value::deserialize(ValueDeserializer::from(value)) {
                 Ok(value) if key.accepts.check(&value) => self.set(place, section, key, value),
                 _ => self.problems.push(Problem::Value {
@@ -335,34 +325,6 @@ impl Reader {
         } else {
             Err(ConfigError(self.problems))
         }
-    }
-}
-
-/// The file being read.
-struct File<'a> {
-    text: &'a str,
-    place: &'a dyn Fn(usize) -> FileLine,
-}
-
-impl File<'_> {
-    /// The value as it is written in the file.
-    fn given(&self, value: &Spanned<DeValue>) -> String {
-        start(self.text.get(value.span()).unwrap_or_default())
-    }
-}
-
-/// The start of a part of the file: on one line and not long.
-fn start(written: &str) -> String {
-    const LONGEST: usize = 60;
-    let start: String = written
-        .chars()
-        .take_while(|c| !c.is_control())
-        .take(LONGEST)
-        .collect();
-    if start.len() < written.len() {
-        start + "…"
-    } else {
-        start
     }
 }
 

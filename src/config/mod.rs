@@ -4,6 +4,7 @@
 //! keeps what /set asked for.
 
 mod auto;
+mod file;
 mod keys;
 mod layers;
 mod live;
@@ -12,7 +13,8 @@ mod saved;
 mod types;
 
 pub use auto::AutoOr;
-pub use layers::{ConfigError, FileLine, Layers, Overrides, Problem};
+pub use file::{FileLine, LARGEST_FILE};
+pub use layers::{ConfigError, Layers, Overrides, Problem};
 pub use live::Changes;
 pub use saved::Saved;
 pub use types::*;

@@ -1,7 +1,7 @@
 //! What /set asked for, kept through restarts: a small TOML file that is replaced as a whole, so that a power cut
 //! leaves the one before or the one after.
 
-use super::{ConfigError, Layers, Overrides};
+use super::{Layers, Overrides};
 use crate::controls::Set;
 use crate::sync::lock;
 use log::{error, info, warn};
@@ -45,9 +45,9 @@ impl Saved {
                 info!("saved controls: {}", config.controls);
                 Some(config.controls)
             }
-            Err(ConfigError(problems)) => {
-                for problem in problems {
-                    warn!("saved controls left out: {problem}");
+            Err(error) => {
+                for line in error.to_string().lines() {
+                    warn!("saved controls left out: {line}");
                 }
                 None
             }

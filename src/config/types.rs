@@ -180,8 +180,12 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// Connections that are accepted at all; the next ones wait in the kernel.
     pub connections_hard: usize,
+    /// Connections of one address that are served; its next ones are answered 429.
+    pub per_address: usize,
     /// Streams that are served; the next ones are answered 503.
     pub streams: usize,
+    /// Different JPEGs that are being written to clients.
+    pub jpegs: usize,
 }
 
 impl Default for LimitsConfig {
@@ -192,7 +196,9 @@ impl Default for LimitsConfig {
             write_seconds: 10.0,
             connections: 256,
             connections_hard: 320,
+            per_address: 64,
             streams: 224,
+            jpegs: 16,
         }
     }
 }

@@ -47,8 +47,11 @@ impl Client {
     /// As [`Client::write`].
     pub fn reply(&mut self, context: &Context, request: &Request, reply: &Reply) -> io::Result<()> {
         let head = reply.head(&context.config().server.allow_origin);
-        let body = if request.is_head() { &[] } else { reply.body() };
-        self.write(&[head.as_bytes(), body])
+        let (jpeg, body) = match request.is_head() {
+            true => (None, &[][..]),
+            false => (reply.jpeg_number(), reply.body()),
+        };
+        self.write_watched(jpeg, &[head.as_bytes(), body])
     }
 
     /// Writes all of `parts`, while the guard watches the time.
@@ -56,8 +59,20 @@ impl Client {
     /// # Errors
     /// The client is gone, or was cut for being slow.
     pub fn write(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        self.write_watched(None, parts)
+    }
+
+    /// The same for `parts` with the picture of this number among them: the guard bounds how many are kept for clients.
+    ///
+    /// # Errors
+    /// As [`Client::write`].
+    pub fn write_jpeg(&mut self, number: u64, parts: &[&[u8]]) -> io::Result<()> {
+        self.write_watched(Some(number), parts)
+    }
+
+    fn write_watched(&mut self, jpeg: Option<u64>, parts: &[&[u8]]) -> io::Result<()> {
         self.answered = true;
-        self.guard.enter(self.fd, Stage::Write);
+        self.guard.enter(self.fd, Stage::Write(jpeg));
         let result = self.write_all(parts);
         self.guard.enter(self.fd, Stage::Answer);
         result

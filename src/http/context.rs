@@ -45,6 +45,8 @@ pub struct Context {
     pub faults: bool,
     /// For the log of requests that cannot be parsed.
     pub malformed: LogLimit,
+    /// For the log of what /set changes.
+    pub set: LogLimit,
 }
 
 impl Context {

@@ -4,12 +4,17 @@ use super::Context;
 use super::reply::{Reply, Status};
 use super::request::Request;
 use crate::jpeg::Fault;
+use crate::system::faults;
 use std::time::Duration;
 
 pub(super) fn reply(context: &Context, request: &Request) -> Reply {
     match request.path.as_str() {
         "/debug/panic" => panic!("as asked by /debug/panic"),
         "/debug/hang" => context.remote.hang(),
+        "/debug/segfault" => faults::segfault(),
+        "/debug/abort" => std::process::abort(),
+        "/debug/overflow" => overflow(1),
+        "/debug/encoder/segfault" => context.encoder.inject(Fault::Segfault),
         "/debug/encoder/fail" => context.encoder.inject(Fault::Fail),
         "/debug/encoder/hang" => context.encoder.inject(Fault::Hang),
         "/debug/encoder/panic" => context.encoder.inject(Fault::Panic),
@@ -24,4 +29,13 @@ pub(super) fn reply(context: &Context, request: &Request) -> Reply {
         _ => return Reply::line(Status::NotFound, "no such fault"),
     }
     Reply::line(Status::Ok, "ok")
+}
+
+/// Calls itself until the coroutine's stack ends.
+fn overflow(depth: u64) {
+    let frame = [depth; 64];
+    if std::hint::black_box(&frame)[0] > 0 {
+        overflow(depth + 1);
+    }
+    std::hint::black_box(&frame);
 }

@@ -2,7 +2,8 @@
 //! connections and cuts those that exceed a limit of the configuration's `[limits]`. It also keeps the alarms of
 //! coroutines that wait for a moment rather than for their socket.
 
-use super::reply::{Status, last_words};
+use super::cut::Cut;
+use super::places::{self, Full};
 use super::tcp;
 use crate::config::LimitsConfig;
 use crate::hub::Waiter;
@@ -11,7 +12,8 @@ use crate::sync::lock;
 use log::debug;
 use may::coroutine::{self, Coroutine};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::net::IpAddr;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -31,13 +33,17 @@ pub enum Stage {
     Request,
     /// Its request is being answered, or it is a stream that waits for a frame: no limit.
     Answer,
-    /// A response's or frame's bytes are being written: `write_seconds`.
-    Write,
+    /// A response's or frame's bytes are being written: `write_seconds`, and `jpegs` by the picture's number.
+    Write(Option<u64>),
     /// It was answered and has to close.
     Linger,
 }
 
 struct Watched {
+    /// Where it comes from; `None` if it was gone before that could be asked.
+    peer: Option<IpAddr>,
+    /// It has a place among those that are served; others are refused and about to close.
+    served: bool,
     stage: Stage,
     since: Instant,
     /// The guard has cut it, and has answered why.
@@ -130,16 +136,26 @@ impl Guard {
         }
     }
 
-    /// Takes over a new connection. `fd` stays valid until [`Guard::remove`].
-    pub fn add(&self, fd: RawFd) {
+    /// Takes over a new connection of `peer`. `fd` stays valid until [`Guard::remove`].
+    ///
+    /// # Errors
+    /// There is no place for it: it is to be refused, and watched until it is closed.
+    pub fn add(&self, fd: RawFd, peer: Option<IpAddr>) -> Result<(), Full> {
+        let limits = self.limits();
         let mut state = lock(&self.state);
+        let open = state.connections.values();
+        let served = open.filter(|other| other.served).map(|other| other.peer);
+        let place = places::find(peer, served, &limits);
         let connection = Watched {
+            peer,
+            served: place.is_ok(),
             stage: Stage::Request,
             since: Instant::now(),
             cut: false,
         };
         state.connections.insert(fd, connection);
         self.wake_by(&mut state, Instant::now() + CHECK_INTERVAL);
+        place
     }
 
     /// The connection entered another stage.
@@ -256,27 +272,49 @@ impl Guard {
             let cut = match connection.stage {
                 Stage::Answer => None,
                 Stage::Request if stopping.is_some() => Some(Cut::Stopping),
-                Stage::Request => over_in_request(fd, spent, &limits),
-                Stage::Write if stopping.is_some_and(|stopping| stopping > LAST_WRITE) => {
+                Stage::Request => Cut::in_request(fd, spent, &limits),
+                Stage::Write(_) if stopping.is_some_and(|stopping| stopping > LAST_WRITE) => {
                     Some(Cut::LastWrite)
                 }
-                Stage::Write => {
+                Stage::Write(_) => {
                     let over = spent > Duration::from_secs_f64(limits.write_seconds);
                     over.then_some(Cut::WriteSeconds)
                 }
                 Stage::Linger => (spent > LINGER || stopping.is_some()).then_some(Cut::Linger),
             };
             if let Some(cut) = cut {
-                connection.cut = true;
-                if let Some((status, line)) = cut.answer() {
-                    tcp::send_now(fd, last_words(status, &line).as_bytes());
-                }
-                tcp::shutdown(fd);
-                if let Some(reason) = cut.reason() {
-                    self.metrics.refuse(reason);
-                    debug!("connection {fd} cut: {reason}");
+                self.cut(fd, connection, cut);
+            }
+        }
+        self.check_jpegs(state, limits.jpegs);
+    }
+
+    /// Cuts the clients that keep the oldest JPEGs, until no more than `most` are kept.
+    fn check_jpegs(&self, state: &mut Watch, most: usize) {
+        let writing = |connection: &Watched| match connection.stage {
+            Stage::Write(jpeg) if !connection.cut => jpeg,
+            _ => None,
+        };
+        let mut kept: BTreeSet<u64> = state.connections.values().filter_map(writing).collect();
+        while kept.len() > most {
+            let oldest = kept.pop_first();
+            for (&fd, connection) in &mut state.connections {
+                if writing(connection) == oldest {
+                    self.cut(fd, connection, Cut::Jpegs);
                 }
             }
+        }
+    }
+
+    fn cut(&self, fd: RawFd, connection: &mut Watched, why: Cut) {
+        connection.cut = true;
+        if let Some(answer) = why.answer() {
+            tcp::send_now(fd, &answer.last_words());
+        }
+        tcp::shutdown(fd);
+        if let Some(reason) = why.reason() {
+            self.metrics.refuse(reason);
+            debug!("connection {fd} cut: {reason}");
         }
     }
 
@@ -292,61 +330,6 @@ impl Guard {
             state.wakes = Some(at);
             self.changed.notify_all();
         }
-    }
-}
-
-/// Why a connection is cut.
-enum Cut {
-    /// Its request's header has more than this many bytes.
-    HeaderBytes(u64),
-    /// Its request was not complete after this many seconds.
-    RequestSeconds(f64),
-    /// It did not take a response or frame in time.
-    WriteSeconds,
-    /// picam stops, and it has not sent a request.
-    Stopping,
-    /// picam stops, and its last frame takes too long.
-    LastWrite,
-    /// It was answered and does not close.
-    Linger,
-}
-
-impl Cut {
-    /// The reason that is counted.
-    fn reason(&self) -> Option<&'static str> {
-        match self {
-            Cut::HeaderBytes(_) => Some("header_bytes"),
-            Cut::RequestSeconds(_) => Some("request_seconds"),
-            Cut::WriteSeconds => Some("write_seconds"),
-            Cut::Stopping | Cut::LastWrite => Some("stopping"),
-            Cut::Linger => None,
-        }
-    }
-
-    /// What it is answered, if it was not answered yet.
-    fn answer(&self) -> Option<(Status, String)> {
-        match self {
-            Cut::HeaderBytes(most) => Some((
-                Status::HeaderTooLarge,
-                format!("request header over {most} bytes"),
-            )),
-            Cut::RequestSeconds(most) => Some((
-                Status::RequestTimeout,
-                format!("no complete request within {most} s"),
-            )),
-            Cut::Stopping => Some((Status::Unavailable, "stopping".into())),
-            Cut::WriteSeconds | Cut::LastWrite | Cut::Linger => None,
-        }
-    }
-}
-
-fn over_in_request(fd: RawFd, spent: Duration, limits: &LimitsConfig) -> Option<Cut> {
-    let received = tcp::info(fd).map_or(0, |info| info.bytes_received);
-    if received > limits.header_bytes {
-        Some(Cut::HeaderBytes(limits.header_bytes))
-    } else {
-        let over = spent > Duration::from_secs_f64(limits.request_seconds);
-        over.then_some(Cut::RequestSeconds(limits.request_seconds))
     }
 }
 

@@ -3,11 +3,13 @@
 
 mod client;
 mod context;
+mod cut;
 mod debug;
 mod freshness;
 mod guard;
 mod intake;
 mod multipart;
+mod places;
 mod prediction;
 mod rate_limit;
 mod reply;

@@ -1,6 +1,7 @@
 //! Whole responses. picam writes every byte itself: may_minihttp's own responses copy the body, allow 16
 //! headers, and know no HEAD.
 
+use crate::hub::Jpeg;
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub enum Status {
     MethodNotAllowed,
     /// 408
     RequestTimeout,
+    /// 429
+    TooMany,
     /// 431
     HeaderTooLarge,
     /// 500
@@ -36,6 +39,7 @@ impl fmt::Display for Status {
             Status::NotFound => "404 Not Found",
             Status::MethodNotAllowed => "405 Method Not Allowed",
             Status::RequestTimeout => "408 Request Timeout",
+            Status::TooMany => "429 Too Many Requests",
             Status::HeaderTooLarge => "431 Request Header Fields Too Large",
             Status::InternalError => "500 Internal Server Error",
             Status::Unavailable => "503 Service Unavailable",
@@ -53,7 +57,7 @@ pub struct Reply {
 
 enum Body {
     Text(String),
-    Jpeg(Arc<[u8]>),
+    Jpeg(Arc<Jpeg>),
 }
 
 impl Reply {
@@ -78,12 +82,20 @@ impl Reply {
     }
 
     /// A JPEG, which is not copied.
-    pub fn jpeg(data: Arc<[u8]>) -> Self {
+    pub fn jpeg(jpeg: Arc<Jpeg>) -> Self {
         Self {
             status: Status::Ok,
             content_type: "image/jpeg",
             headers: String::new(),
-            body: Body::Jpeg(data),
+            body: Body::Jpeg(jpeg),
+        }
+    }
+
+    /// The picture's number in the hub, if it is one.
+    pub fn jpeg_number(&self) -> Option<u64> {
+        match &self.body {
+            Body::Text(_) => None,
+            Body::Jpeg(jpeg) => Some(jpeg.number),
         }
     }
 
@@ -91,6 +103,12 @@ impl Reply {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         let _ = write!(self.headers, "{name}: {value}\r\n"); // writing to a String cannot fail
         self
+    }
+
+    /// One plain line, from a connection or stream that found no place; `limit` is the key in `[limits]`. Programs
+    /// tell by the header that picam is full, and not without pictures.
+    pub fn full(status: Status, line: &str, limit: &str) -> Self {
+        Self::line(status, &format!("{line} (limits.{limit})")).with("X-Limit", limit)
     }
 
     /// The status line and all headers, with the empty line. Pages of `allow_origin` may read the answer.
@@ -113,11 +131,16 @@ impl Reply {
         )
     }
 
+    /// All of it as one text, for last words to a connection that is cut.
+    pub fn last_words(&self) -> Vec<u8> {
+        [self.head("").as_bytes(), self.body()].concat()
+    }
+
     /// The body's bytes.
     pub fn body(&self) -> &[u8] {
         match &self.body {
             Body::Text(text) => text.as_bytes(),
-            Body::Jpeg(data) => data,
+            Body::Jpeg(jpeg) => &jpeg.data,
         }
     }
 }
@@ -128,10 +151,4 @@ pub fn allow(origin: &str) -> String {
         "" => String::new(),
         origin => format!("Access-Control-Allow-Origin: {origin}\r\n"),
     }
-}
-
-/// A whole response of one line, for last words to a connection that is cut.
-pub fn last_words(status: Status, line: &str) -> String {
-    let reply = Reply::line(status, line);
-    format!("{}{line}\n", reply.head(""))
 }

@@ -4,11 +4,12 @@
 use super::client::Client;
 use super::guard::Stage;
 use super::intake::{Examined, Malformed, examine};
-use super::reply::{Status, last_words};
+use super::reply::{Reply, Status};
 use super::request::Request;
 use super::route::answer;
 use super::{Context, tcp};
 use crate::exit::{Exit, leave};
+use crate::system::faults;
 use log::{debug, error, warn};
 use may_minihttp::{HttpService, HttpServiceFactory, Response};
 use std::io;
@@ -58,6 +59,11 @@ pub fn start(context: Arc<Context>, address: SocketAddr) -> io::Result<Listener>
         .set_stack_size(STACK_WORDS);
     may::config().set_worker_pin(false);
     may::config().set_timeout_ns(POLL_NANOSECONDS);
+    // The first coroutine that runs installs a handler for SIGSEGV and SIGBUS, and no later one does.
+    // SAFETY: it uses next to nothing of its stack.
+    let first = unsafe { may::coroutine::spawn(|| {}) };
+    let _ = first.join(); // nothing in it can panic
+    faults::end_the_process();
     let serving = Arc::clone(&context);
     let accept = Acceptor { context }.start(address)?;
     if let Some(listener) = tcp::listener_on(address.port()) {
@@ -127,18 +133,16 @@ impl HttpServiceFactory for Acceptor {
         ] {
             tcp::set_option(fd, level, option, value);
         }
-        let most = limits.connections;
-        let full = context.guard.connections() >= most;
-        context.guard.add(fd);
+        let peer = tcp::peer(fd).map(|peer| peer.ip().to_canonical());
+        let place = context.guard.add(fd, peer);
         let mut connection = Connection {
             fd,
             context,
             progress: Progress::Waiting(None),
         };
-        if full {
-            connection.context.metrics.refuse("connections");
-            let line = format!("all {most} connections are taken (limits.connections)");
-            connection.refuse(Status::Unavailable, &line);
+        if let Err(full) = place {
+            connection.context.metrics.refuse(full.limit());
+            connection.refuse(&full.answer());
             return connection;
         }
         let mut start = vec![0; EXAMINED_BYTES];
@@ -175,14 +179,14 @@ impl Connection {
             let peer = tcp::peer(self.fd).map_or_else(|| "?".into(), |peer| peer.ip().to_string());
             warn!("http: malformed request from {peer}, answered {status}{more}");
         }
-        self.refuse(status, line);
+        self.refuse(&Reply::line(status, line));
     }
 
-    /// Answers with one line and closes.
-    fn refuse(&mut self, status: Status, line: &str) {
+    /// Answers and closes.
+    fn refuse(&mut self, answer: &Reply) {
         self.progress = Progress::Answered;
         tcp::drain(self.fd, DRAINED_BYTES);
-        tcp::send_now(self.fd, last_words(status, line).as_bytes());
+        tcp::send_now(self.fd, &answer.last_words());
         tcp::shutdown(self.fd);
     }
 }
@@ -244,7 +248,8 @@ fn serve(context: &Context, request: &Request, client: &mut Client) {
             error!("{} {}: the handler panicked", request.method, request.path);
             if !client.answered {
                 let sorry = "picam failed to answer this; see its log";
-                tcp::send_now(fd, last_words(Status::InternalError, sorry).as_bytes());
+                let answer = Reply::line(Status::InternalError, sorry);
+                tcp::send_now(fd, &answer.last_words());
             }
             tcp::end_writing(fd);
         }

@@ -24,7 +24,9 @@ fn set(context: &Context, request: &Request) -> Result<(), ControlError> {
         return context.remote.ranges().check(&set);
     }
     let requested = context.remote.apply(&set)?;
-    log::info!("set {set}; requested now: {requested}");
+    if let Some(more) = context.set.allow() {
+        log::info!("set {set}; requested now: {requested}{more}");
+    }
     if let Some(saved) = &context.saved {
         saved.save();
     }

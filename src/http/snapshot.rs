@@ -30,7 +30,7 @@ pub(super) fn reply(
         }
     };
     Ok(match wait_for_picture(context, client, fresh)? {
-        Some(jpeg) => Reply::jpeg(jpeg.data.clone())
+        Some(jpeg) => Reply::jpeg(Arc::clone(&jpeg))
             .with("X-Timestamp", &jpeg.timestamp)
             .with("X-Frame", &jpeg.sequence.to_string()),
         None => no_picture(context, context.verdict()),

@@ -35,8 +35,8 @@ pub(super) fn serve(context: &Context, request: &Request, client: &mut Client) -
     let most = context.guard.limits().streams;
     let Some(_place) = StreamPlace::take(&context.streams, most) else {
         context.metrics.refuse("streams");
-        let line = format!("all {most} streams are taken (limits.streams)");
-        let refused = Reply::line(Status::Unavailable, &line);
+        let line = format!("all {most} streams are taken");
+        let refused = Reply::full(Status::Unavailable, &line, "streams");
         return client.reply(context, request, &refused);
     };
     let multipart = match request.is_from_browser() {
@@ -118,6 +118,7 @@ impl<'a> Stream<'a> {
                     continue;
                 }
                 Advice::Wait(at) => {
+                    drop(newest); // the wait may be long
                     self.wanted = None;
                     Some(at)
                 }
@@ -170,8 +171,8 @@ impl<'a> Stream<'a> {
     fn send(&mut self, jpeg: &Jpeg) -> io::Result<usize> {
         self.wanted = None;
         let (head, end) = (self.multipart.head(jpeg), self.multipart.end());
-        self.client
-            .write(&[head.as_bytes(), &jpeg.data, end.as_bytes()])?;
+        let parts = [head.as_bytes(), &jpeg.data, end.as_bytes()];
+        self.client.write_jpeg(jpeg.number, &parts)?;
         let bytes = head.len() + jpeg.data.len() + end.len();
         self.last = jpeg.number;
         self.rate_limit.sent(jpeg.arrived);

@@ -10,7 +10,7 @@ use crate::hub::{Hub, Jpeg};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::pulse::{Pulse, Verdict};
-use crate::system::affinity;
+use crate::system::{affinity, faults};
 use log::{error, info, warn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -36,6 +36,8 @@ pub enum Fault {
     Hang,
     /// Panics.
     Panic,
+    /// Reads from an address where nothing is.
+    Segfault,
 }
 
 impl Settings {
@@ -59,7 +61,7 @@ impl Settings {
 
     fn fault(&self) -> Option<Fault> {
         let fault = self.fault.load(Ordering::Relaxed);
-        let all = [Fault::Fail, Fault::Hang, Fault::Panic];
+        let all = [Fault::Fail, Fault::Hang, Fault::Panic, Fault::Segfault];
         all.into_iter().find(|known| *known as u8 == fault)
     }
 }
@@ -213,6 +215,7 @@ impl EncodeWorker {
                 std::thread::park();
             },
             Some(Fault::Panic) => panic!("as asked by a test"),
+            Some(Fault::Segfault) => faults::segfault(),
             None => {}
         }
         let quality = self.job.settings.quality.load(Ordering::Relaxed);

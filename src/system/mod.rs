@@ -2,6 +2,7 @@
 
 pub mod affinity;
 pub mod descriptors;
+pub mod faults;
 pub mod instance;
 pub mod notify;
 pub mod tryboot;

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from distro.tree import BOARDS, BUILDROOT_TREE, COMMON, MACHINES, OVERLAY, PARTITIONS, ROOT, board, oe_recipes, version
@@ -217,6 +218,44 @@ def test_keyring_that_is_not_there_is_refused(tmp_path, keys):
     build = Build(tmp_path / "output", "rpi5", keys | {"PICAM_RAUC_KEYRING": "/nowhere.pem"})
     refused = build.script("post-build.sh", build.target, check=False)
     assert refused.returncode == 1 and "/nowhere.pem: no such file" in refused.stderr
+
+
+def certificates(path):
+    """Each certificate of a PEM file, as a text of its own."""
+    return re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", Path(path).read_text(), re.S)
+
+
+def test_keyring_that_ends_soon_is_refused(tmp_path, keys):
+    """Ten years, as everybody makes them: a camera lives longer. One certificate that lasts is enough."""
+    short, mixed = tmp_path / "short.pem", tmp_path / "mixed.pem"
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=short",
+        "-keyout", tmp_path / "key.pem", "-out", short)  # fmt: skip
+    mixed.write_text(short.read_text() + certificates(keys["PICAM_RAUC_KEYRING"])[0])
+    empty = tmp_path / "empty.pem"
+    empty.write_text("")
+    for keyring, said in ((short, "lasts for 15 years"), (empty, "no certificate in it"), (mixed, None)):
+        build = Build(tmp_path / keyring.stem, "rpi5", keys | {"PICAM_RAUC_KEYRING": str(keyring)})
+        done = build.script("post-build.sh", build.target, check=False)
+        assert (done.returncode, (said or "") in done.stderr) == (1 if said else 0, True), done.stderr
+
+
+def test_keys_work_in_2046(tmp_path):
+    """The authorities never end, and what signs is made anew from either of them."""
+    run(BUILDROOT_TREE / "scripts/make-test-keys", tmp_path)
+    keyring = tmp_path / "keyring.pem"
+    assert len(certificates(keyring)) == 2
+    for number, certificate in enumerate(certificates(keyring)):
+        (tmp_path / f"{number}.crt").write_text(certificate)
+        assert run("openssl", "x509", "-noout", "-enddate", "-in", tmp_path / f"{number}.crt").stdout.strip().endswith("9999 GMT")
+    signers = []
+    for lost in (None, "ca.key.pem"):
+        if lost:
+            (tmp_path / lost).unlink()
+            run(BUILDROOT_TREE / "scripts/make-test-keys", "--renew", tmp_path)
+        signers.append((tmp_path / "cert.pem").read_text())
+        run("openssl", "verify", "-purpose", "smimesign", "-CAfile", keyring, tmp_path / "cert.pem")
+        assert run("openssl", "x509", "-noout", "-checkend", str(3 * 365 * 86400), "-in", tmp_path / "cert.pem", check=False).returncode
+    assert signers[0] != signers[1]
 
 
 def test_paths_of_the_configuration_are_used(tmp_path, keys):

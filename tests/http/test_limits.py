@@ -9,7 +9,8 @@ import time
 import pytest
 from support import raw
 from support.appliance import PATIENCE
-from support.memory import bounded
+from support.attackers import HONEST
+from support.memory import FLAT_KIB, bounded
 from support.swarm import Swarm
 from support.tries import holds_once, skipped
 
@@ -109,15 +110,15 @@ def test_request_that_trickles_is_cut_off(start_picam, small_tables):
 def test_soft_limit_is_answered_503(start_picam, small_tables):
     picam = start_picam({**small_tables, "limits": {"connections": 4, "connections_hard": 40, "streams": 4}})
     with contextlib.closing(Swarm()) as swarm:
-        served = swarm.add(picam.port, 4)
+        served = swarm.add(picam.port, 4, source=HONEST)
         while not all(client.sequences for client in served):
             swarm.run(0.2)
             assert not any(client.error for client in served)
 
         def knock():
             for _ in range(10):
-                answer = raw.exchange(picam.port, raw.get("/jpg"), PATIENCE)
-                assert answer.status == 503
+                answer = raw.exchange(picam.port, raw.get("/jpg"), PATIENCE, source=HONEST)
+                assert (answer.status, answer.headers["x-limit"]) == (503, "connections")
                 assert b"limits.connections" in answer.body and answer.body.count(b"\n") == 1
 
         def knocks_beside_the_served():
@@ -129,7 +130,7 @@ def test_soft_limit_is_answered_503(start_picam, small_tables):
         holds_once(knocks_beside_the_served)  # the refused do not disturb the served
         served[0].sock.close()
         deadline = time.monotonic() + PATIENCE
-        while raw.exchange(picam.port, raw.get("/jpg"), PATIENCE).status != 200:
+        while raw.exchange(picam.port, raw.get("/jpg"), PATIENCE, source=HONEST).status != 200:
             assert time.monotonic() < deadline, "the place of a client that left is not free"
 
 
@@ -138,7 +139,7 @@ def test_stream_limit_is_answered_503_while_the_rest_is_served(start_picam, smal
     streams = [raw.Stream(picam.port) for _ in range(2)]
     third = raw.exchange(picam.port, raw.get("/stream"))
     assert third.status == 503
-    assert b"limits.streams" in third.body
+    assert b"limits.streams" in third.body and third.headers["x-limit"] == "streams"
     assert raw.exchange(picam.port, raw.get("/jpg")).status == 200
     streams[0].close()
     picam.wait_status(lambda status: status["streams"] == 1)
@@ -146,6 +147,25 @@ def test_stream_limit_is_answered_503_while_the_rest_is_served(start_picam, smal
         assert again.status == 200
         again.next()
     streams[1].close()
+
+
+def test_slow_clients_keep_few_pictures_in_memory(start_picam):
+    """Each stops reading within another picture: the one with the oldest picture is cut, one by one."""
+    most, clients = 4, 24
+    picam = start_picam({"limits": {"jpegs": most, "write_seconds": 600.0}})  # full size, quality 100
+    size = len(picam.get("/jpg")[2])
+    with bounded(picam, FLAT_KIB + (most + 4) * size // 1024), contextlib.ExitStack() as slow:
+        for number in range(clients):
+            sock = slow.enter_context(raw.connect(picam.port, receive_buffer=4096))
+            sock.sendall(raw.get("/stream"))
+            picam.wait_status(lambda status: picam.refused("jpegs") + status["streams"] > number)
+            picam.get("/jpg?fresh=1")  # the next one stops within another picture
+        picam.wait_status(lambda _: picam.refused("jpegs") >= clients - most - 2)
+        picam.wait_status(lambda status: status["streams"] <= most)
+        # Those who read are not among them.
+        with raw.Stream(picam.port) as stream:
+            stream.take(8)
+    assert picam.refused("jpegs") <= clients and picam.refused("write_seconds") == 0
 
 
 def test_connections_over_the_hard_limit_wait_without_cost(start_picam, small_tables):

@@ -11,18 +11,17 @@ from support.appliance import Picam
 
 
 def test_a_reload_during_the_start_does_not_end_picam(tmp_path):
-    """The configuration comes through a pipe: picam waits for it before it serves. The reload finds a file there."""
-    config = tmp_path / "config.toml"
-    text = "[camera]\nwidth = 640\nheight = 360\n"
-    os.mkfifo(config)
-    picam = Picam(tmp_path, {}, args=["--config", str(config)])
+    """The picture to replay comes through a pipe: picam waits for it before it serves."""
+    pipe = tmp_path / "pictures/pipe.jpg"
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    picture = cv2.imencode(".jpg", numpy.full((360, 640, 3), 100, numpy.uint8))[1].tobytes()
+    picam = Picam(tmp_path, {"camera": {"source": f"replay:{pipe.parent}", "width": 640, "height": 360}})
 
     def feed():
-        with open(config, "w") as pipe:  # returns when picam has opened its side
-            (tmp_path / "file").write_text(text)
-            os.replace(tmp_path / "file", config)
+        with open(pipe, "wb") as file:  # returns when picam has opened its side
             picam.signal(signal.SIGHUP)
-            pipe.write(text)
+            file.write(picture)
 
     feeder = threading.Thread(target=feed)
     feeder.start()

@@ -51,6 +51,7 @@ def _root_is_read_only(machine):
         assert code != 0 and "Read-only file system" in output, path
     mounts = dict(re.findall(r"^\S+ (\S+) (\S+) ", machine.shell("cat /proc/mounts"), re.MULTILINE))
     assert mounts["/"] == "squashfs" and mounts["/data"] == "ext4"
+    assert "nosuid" in re.search(r"^\S+ / squashfs (\S+)", machine.shell("cat /proc/mounts"), re.MULTILINE)[1].split(",")
     writable = re.findall(r"^/dev/\S+ (\S+) \S+ rw\b", machine.shell("cat /proc/mounts"), re.MULTILINE)
     assert writable == ["/data"]
 

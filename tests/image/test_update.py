@@ -43,6 +43,7 @@ def server(factory):
     factory.bundle("stranger", "1.1.0", signer="stranger")
     factory.bundle("other-board", "1.1.0", compatible="picam-rpi5")
     factory.bundle("older", "0.9.0")
+    factory.bundle("below-the-floor", "0.0.9")
     good = factory.bundle("good", "1.1.0")
     corrupted = bytearray(good.read_bytes())
     corrupted[len(corrupted) // 2] ^= 1
@@ -108,6 +109,23 @@ def test_other_board_is_refused(machine, server):
 
 def test_downgrade_is_refused(machine, server):
     assert f"0.9.0, older than {FACTORY_VERSION}" in refused(machine, server.url("older.raucb"))
+
+
+def test_nothing_goes_below_the_floor(machine, server):
+    """RAUC's own limit: whoever commands it."""
+    assert "not installed" in refused(machine, f"--force {server.url('below-the-floor.raucb')}")
+
+
+def test_picam_reaches_neither_rauc_nor_its_own_folder(machine, server):
+    call = "rauc status mark-active other"
+    machine.shell("mkdir -p /run/dbus; [ -S /run/dbus/system_bus_socket ] || dbus-daemon --system --fork --nopidfile")
+    machine.shell("start-stop-daemon -S -b -m -p /run/rauc-test.pid -x /usr/bin/rauc -- --mount=/run/rauc/bundle service; sleep 3", 60)
+    # BusyBox has no setpriv with users: start-stop-daemon gives root up.
+    code, output = machine.shell_code(f"start-stop-daemon -S -p /run/none -c picam -x /usr/bin/rauc -- {call.removeprefix('rauc ')}", 60)
+    machine.shell("start-stop-daemon -K -q -p /run/rauc-test.pid; sleep 2")
+    assert code != 0 and "Rejected send message" in output, output
+    assert machine.shell("cat /run/picam/armed 2>/dev/null || echo none") == "none"
+    assert machine.shell("stat -c '%U %a' /data/picam /data/picam/state") == "root 755\npicam 700"
 
 
 def test_nothing_there(machine, server):

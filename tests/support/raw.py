@@ -26,8 +26,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def connect(port, host="127.0.0.1", receive_buffer=None, timeout=60.0):
+def connect(port, host="127.0.0.1", receive_buffer=None, timeout=60.0, source=None):
+    """`source`: the address that picam sees; 127.0.0.1 is a program of its own machine, 127.0.0.2 and up are neighbours."""
     sock = socket.socket()
+    if source:
+        sock.bind((source, 0))
     if receive_buffer:  # before connect: the window scale is settled in the handshake
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     sock.settimeout(timeout)
@@ -72,9 +75,9 @@ def parse(data, closed="fin"):
     return Answer(*parse_head(head), body, closed)
 
 
-def exchange(port, request, timeout=60.0, host="127.0.0.1"):
+def exchange(port, request, timeout=60.0, host="127.0.0.1", source=None):
     """Sends the bytes, reads until the server closes, returns the `Answer`."""
-    with connect(port, host, timeout=timeout) as sock:
+    with connect(port, host, timeout=timeout, source=source) as sock:
         try:
             sock.sendall(request)
         except (BrokenPipeError, ConnectionResetError):

@@ -15,8 +15,8 @@ END = b"\r\n\r\n--frame--\r\n"  # an empty part, and the closing boundary
 class Client:
     """One connection. `limit`: bytes per second it reads, None for all there is, 0 for nothing at all."""
 
-    def __init__(self, port, path, limit=None, host="127.0.0.1"):
-        self.sock = raw.connect(port, host)
+    def __init__(self, port, path, limit=None, host="127.0.0.1", source=None):
+        self.sock = raw.connect(port, host, source=source)
         self.sock.sendall(raw.get(path))
         self.sock.setblocking(False)
         self.limit = limit
@@ -102,9 +102,9 @@ class Swarm:
     def __init__(self):
         self.clients = []
 
-    def add(self, port, count=1, path="/stream", limit=None, host="127.0.0.1"):
+    def add(self, port, count=1, path="/stream", limit=None, host="127.0.0.1", source=None):
         """Connects `count` more clients and returns them."""
-        new = [Client(port, path, limit, host) for _ in range(count)]
+        new = [Client(port, path, limit, host, source) for _ in range(count)]
         self.clients += new
         return new
 

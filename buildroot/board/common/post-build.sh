@@ -10,6 +10,7 @@ read_board "${2:-}"
 keyring=$(rauc_path KEYRING)
 [ -n "$keyring" ] || fail "set PICAM_RAUC_KEYRING or BR2_PICAM_RAUC_KEYRING: a camera without it can never be updated" \
 	"(for tests: buildroot/scripts/make-test-keys)"
+"$BR2_EXTERNAL_PICAM_PATH/scripts/check-keyring" "$keyring" || exit 1
 install -D -m 0644 "$keyring" "$target/etc/rauc/keyring.pem"
 
 # The overlay serves every board: its RAUC configuration leaves open which.

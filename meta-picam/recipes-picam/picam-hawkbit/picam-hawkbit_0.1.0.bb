@@ -11,12 +11,14 @@ FILESEXTRAPATHS:prepend := "${PICAM_TOP}:"
 SRC_URI = "\
     file://LICENSE \
     file://picam.conf \
+    file://picam-hawkbit.conf \
 "
 
 S = "${UNPACKDIR}"
 
 do_install() {
     install -D -m 0644 ${S}/picam.conf ${D}${systemd_system_unitdir}/rauc-hawkbit-updater.service.d/picam.conf
+    install -D -m 0644 ${S}/picam-hawkbit.conf ${D}${sysconfdir}/dbus-1/system.d/picam-hawkbit.conf
 }
 
 FILES:${PN} += "${systemd_system_unitdir}"

@@ -12,6 +12,7 @@ FILESEXTRAPATHS:prepend := "${PICAM_TOP}:${PICAM_TOP}/rootfs-overlay:"
 # The rest of rootfs-overlay is for BusyBox's init, or part of another package here: picam, rauc-conf.
 SRC_URI = "\
     file://LICENSE \
+    file://etc/dbus-1/system-local.conf \
     file://etc/systemd/journald.conf.d/picam.conf \
     file://etc/systemd/timesyncd.conf.d/picam.conf \
     file://etc/udev/rules.d/60-picam.rules \

@@ -4,6 +4,9 @@ use crate::picture::Picture;
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::{ResizeOptions, Resizer, pixels::U8};
 
+/// The largest picture that is decoded: a small file can claim to be any size, and all of that becomes memory.
+pub(super) const LARGEST_PIXELS: usize = 50_000_000;
+
 /// Scales planes (samples, columns, rows) into `picture`, cutting what exceeds its aspect ratio.
 pub(super) fn fit(planes: &[(&[u8], usize, usize)], picture: &mut Picture) {
     let mut resizer = Resizer::new();

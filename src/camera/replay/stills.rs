@@ -1,6 +1,6 @@
 //! JPEG files, one after the other. One that cannot be decoded is named in the log once and left out.
 
-use super::fit::fit;
+use super::fit::{LARGEST_PIXELS, fit};
 use crate::camera::CameraError;
 use crate::picture::Picture;
 use log::warn;
@@ -107,7 +107,7 @@ impl Stills {
 
 fn decode_jpeg(path: &Path, size: (usize, usize)) -> Result<Picture, CameraError> {
     let jpeg = std::fs::read(path).map_err(|error| CameraError::unreadable(path, error))?;
-    let yuv = to_yuv(&jpeg).map_err(|error| CameraError::unreadable(path, error))?;
+    let yuv = to_yuv(&jpeg).map_err(|reason| CameraError::unreadable(path, reason))?;
     let mut picture = Picture::filled(size.0, size.1, [0, 128, 128]);
     let (columns, rows) = yuv.y_size();
     let (luma, chroma) = yuv.pixels.split_at(columns * rows);
@@ -122,19 +122,27 @@ fn decode_jpeg(path: &Path, size: (usize, usize)) -> Result<Picture, CameraError
 }
 
 /// Decodes without colour conversion, and without padding: turbojpeg's own shortcut pads rows to four bytes.
-fn to_yuv(jpeg: &[u8]) -> turbojpeg::Result<YuvImage<Vec<u8>>> {
-    let mut decompressor = turbojpeg::Decompressor::new()?;
-    let header = decompressor.read_header(jpeg)?;
+fn to_yuv(jpeg: &[u8]) -> Result<YuvImage<Vec<u8>>, String> {
+    let told = |error: turbojpeg::Error| error.to_string();
+    let mut decompressor = turbojpeg::Decompressor::new().map_err(told)?;
+    let header = decompressor.read_header(jpeg).map_err(told)?;
     let (width, height, subsamp) = (header.width, header.height, header.subsamp);
+    if width.saturating_mul(height) > LARGEST_PIXELS {
+        let most = LARGEST_PIXELS / 1_000_000;
+        return Err(format!(
+            "{width} x {height} pixels: expected at most {most} megapixels"
+        ));
+    }
+    let length = turbojpeg::yuv_pixels_len(width, 1, height, subsamp).map_err(told)?;
     let mut image = YuvImage {
-        pixels: vec![0; turbojpeg::yuv_pixels_len(width, 1, height, subsamp)?],
+        pixels: vec![0; length],
         width,
         align: 1,
         height,
         subsamp,
     };
-    decompressor.decompress_to_yuv(jpeg, image.as_deref_mut())?;
-    Ok(image)
+    let decoded = decompressor.decompress_to_yuv(jpeg, image.as_deref_mut());
+    decoded.map(|_| image).map_err(told)
 }
 
 #[cfg(test)]
@@ -184,6 +192,18 @@ mod tests {
             .map(|_| stills.next().unwrap().clone().plane_mut(0)[0])
             .collect();
         assert_eq!(seen, [50, 200, 50, 200, 50]);
+    }
+
+    #[test]
+    fn a_picture_that_claims_to_be_huge_is_refused_before_it_takes_memory() {
+        let mut huge = grey(50);
+        let size = huge.windows(2).position(|marker| marker == [0xff, 0xc0]);
+        let size = size.unwrap() + 5; // behind the marker, a length and a precision
+        huge[size..size + 4].copy_from_slice(&[0x75, 0x30, 0x75, 0x30]);
+        let error = Stills::open(folder("huge", &[("a.jpg", &huge)]), (16, 16));
+        let error = error.err().unwrap().to_string();
+        let expected = "30000 x 30000 pixels: expected at most 50 megapixels";
+        assert!(error.ends_with(expected), "{error}");
     }
 
     #[test]

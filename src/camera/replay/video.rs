@@ -1,6 +1,6 @@
 //! A Y4M file, frame by frame, from the beginning again at its end.
 
-use super::fit::fit;
+use super::fit::{LARGEST_PIXELS, fit};
 use crate::camera::CameraError;
 use crate::picture::Picture;
 use log::warn;
@@ -83,8 +83,12 @@ impl Chroma {
 
 fn open_y4m(path: &Path) -> Result<(y4m::Decoder<BufReader<File>>, Chroma), CameraError> {
     let file = File::open(path).map_err(|error| CameraError::unreadable(path, error))?;
-    let decoder =
-        y4m::decode(BufReader::new(file)).map_err(|error| CameraError::unreadable(path, error))?;
+    // Three bytes a pixel at the most, in C444.
+    let limits = y4m::Limits {
+        bytes: 3 * LARGEST_PIXELS,
+    };
+    let decoder = y4m::Decoder::new_with_limits(BufReader::new(file), limits);
+    let decoder = decoder.map_err(|error| CameraError::unreadable(path, error))?;
     use y4m::Colorspace::{C420, C420jpeg, C420mpeg2, C420paldv, C422, C444};
     let chroma = match decoder.get_colorspace() {
         C420 | C420jpeg | C420mpeg2 | C420paldv => Chroma(2, 2),

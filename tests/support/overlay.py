@@ -1,0 +1,163 @@
+"""The appliance's root without its kernel: rootfs-overlay laid over this machine's own root, in namespaces of its own.
+
+The scripts run as they are, under BusyBox, with their own process ids, mounts and network. Stand-ins take the place of
+what would reach outside: `reboot`, `logger` and `sync` write a line to `events` instead. Needs root; nothing of this
+machine is changed.
+"""
+
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from support.appliance import BINARY, PATIENCE, ROOT
+
+CLONE_NEWNET = 0x40000000
+# logger: with a text behind `--`, or with lines on its standard input.
+_STAND_INS = {
+    "logger": 'case "$*" in *" -- "*) echo "logger $*" >>/events/log ;; *) exec cat >>/events/log ;; esac',
+    "reboot": 'echo "reboot $*" >>/events/log',
+    "sync": ":",
+}
+_START = """
+set -e
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/tree /mnt/root
+cp -a {folder}/tree/. /mnt/tree
+mount -t overlay overlay -o lowerdir=/mnt/tree:/ /mnt/root
+cd /mnt/root
+mount --rbind /dev dev
+mount -t proc proc proc
+mount --bind {folder}/cmdline proc/cmdline
+for name in run data boot tmp; do mount -t tmpfs tmpfs $name; done
+mount --bind {folder}/events events
+cp {folder}/boot/* boot
+ip link set lo up
+exec chroot . sh -c 'echo ready; while :; do sleep 1; done'
+"""
+
+
+def _enter(namespace):
+    if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def unavailable():
+    """Why no such root can be made here, or None."""
+    if os.geteuid() != 0:
+        return "laying the overlay over this machine's root needs root"
+    if not shutil.which("busybox"):
+        return "there is no BusyBox"
+    return None
+
+
+class Overlay:
+    """Context manager. `constants`: other values for NAME=NUMBER lines of a script, {script: {NAME: number}}, so that
+    no test waits for minutes; `files`: {path: (text, mode)} more; `slot`: the one that runs, of which A is committed."""
+
+    def __init__(self, folder, constants=None, files=None, slot="A"):
+        self.folder = Path(folder)
+        tree = self.folder / "tree"
+        shutil.copytree(ROOT / "rootfs-overlay", tree, symlinks=True)
+        for name in ("data", "boot", "events"):
+            (tree / name).mkdir()
+            (self.folder / name).mkdir()
+        self._programs(tree)
+        for name, values in (constants or {}).items():
+            script = tree / "usr/lib/picam" / name
+            text = script.read_text()
+            for constant, value in values.items():
+                text, count = re.subn(rf"^{constant}=\d+$", f"{constant}={value}", text, flags=re.M)
+                assert count == 1, f"{name} has no {constant}"
+            script.write_text(text)
+        for name, (text, mode) in (files or {}).items():
+            path = tree / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            path.chmod(mode)
+        (self.folder / "cmdline").write_text(f"console=ttyS0 rauc.slot={slot}\n")
+        (self.folder / "boot/autoboot.txt").write_text("[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n")
+        (self.folder / "events/log").touch()
+        (self.folder / "events/log").chmod(0o666)
+
+    def _programs(self, tree):
+        programs = tree / "programs"
+        programs.mkdir()
+        busybox = shutil.which("busybox")
+        for name in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
+            (programs / name).symlink_to(busybox)
+        for name, script in _STAND_INS.items():
+            (programs / name).unlink(missing_ok=True)
+            (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+            (programs / name).chmod(0o755)
+        (tree / "usr/bin/sh").symlink_to(busybox)
+        shutil.copy(BINARY, tree / "usr/bin/picam")
+        for name, line in (("passwd", "picam:x:900:900::/:/bin/false\n"), ("group", "picam:x:900:\n")):
+            (tree / "etc" / name).write_text(Path("/etc", name).read_text() + line)
+        (tree / "etc/picam-release").write_text("VERSION=1.0.0\nCOMPATIBLE=picam-test\nBUILD_TIME=0\n")
+
+    def __enter__(self):
+        script = _START.format(folder=self.folder)
+        isolated = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child"]
+        self._holder = subprocess.Popen([*isolated, "sh", "-c", script], stdout=subprocess.PIPE, text=True)
+        ready = self._holder.stdout.readline()
+        if ready != "ready\n":
+            self.__exit__()
+            raise AssertionError("the root cannot be made; see above")
+        # `exec` keeps the process: the only child of unshare. It has changed its root when it is ready, and reaps orphans.
+        children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text().split()
+        self.pid = children[0]
+        assert Path(f"/proc/{self.pid}/root/programs").exists(), "not in the new root: nothing is run there"
+        self._inside = ["nsenter", "--target", self.pid, "--mount", "--pid", "--net", "--root", "--wd"]
+        return self
+
+    def __exit__(self, *_):
+        self._holder.kill()
+        self._holder.wait()
+        self._holder.stdout.close()
+
+    def command(self, *words):
+        """The command line that runs `words` inside."""
+        return [*self._inside, "env", "PATH=/programs:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", *words]
+
+    def start(self, *words, **options):
+        """Starts a program inside; it ends with the root at the latest."""
+        return subprocess.Popen(self.command(*words), stdin=subprocess.DEVNULL, **options)
+
+    def shell(self, script, timeout=PATIENCE):
+        """What a script run by BusyBox's shell prints, both outputs, without the last line end."""
+        done = subprocess.run(
+            self.command("sh", "-c", script), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, timeout=timeout,
+        )  # fmt: skip
+        return done.stdout.rstrip("\n")
+
+    @contextlib.contextmanager
+    def network(self):
+        """Sockets that this thread makes within, and the threads that it starts, are on the root's own network."""
+        with open("/proc/thread-self/ns/net") as outside, open(f"/proc/{self.pid}/ns/net") as inside:
+            _enter(inside)
+            try:
+                yield
+            finally:
+                _enter(outside)
+
+    def events(self):
+        """What the stand-ins were called with, and the log's lines."""
+        return (self.folder / "events/log").read_text()
+
+    def wait_event(self, pattern, timeout=PATIENCE):
+        """Match object of the first event that matches."""
+        return self.wait(lambda: re.search(pattern, self.events()), pattern, timeout)
+
+    def wait(self, condition, what, timeout=PATIENCE):
+        """What `condition` returns, once that is true."""
+        deadline = time.monotonic() + timeout
+        while not (found := condition()):
+            assert time.monotonic() < deadline, f"{what}: not within {timeout} s; events:\n{self.events()[-3000:]}"
+            time.sleep(0.05)
+        return found
