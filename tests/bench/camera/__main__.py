@@ -29,7 +29,6 @@ def main():
         _say("building the disk, the module and the initramfs")
         disk, versions = build_disk(folder)
         packages = Packages()
-        files = picam_files(default_distribution())
         initramfs = build_initramfs(packages, build_module(packages), picam_files(default_distribution()), folder, MODULES)
         guest = Beside(packages, initramfs, f"{folder}/guest", megabytes=2048, disk=disk)
         try:
