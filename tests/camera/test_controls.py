@@ -132,6 +132,73 @@ def test_manual_focus_stays_where_it_is(guest_with):
     assert abs(picture(guest_with).lens - 733) <= 8
 
 
+def test_autofocus_looks_at_its_window(guest_with):
+    """The two halves of the scene are at two distances."""
+    guest_with.set(focus=2000, focus_right=8000)
+    for window, lens in (("0,0.5,0.4,0.5", 509), ("0.6,0.5,0.4,0.5", 701), ("0,0.5,0.4,0.5", 509)):
+        change(guest_with, f"AfWindows={window}&AfMode=auto", 12)
+        assert abs(picture(guest_with).lens - lens) <= 8, window
+        assert guest_with.status()["controls"]["actual"]["AfState"] == "focused"
+
+
+def test_lamps_do_not_flicker(guest_with):
+    """Exposures are multiples of half a period of the mains."""
+    guest_with.set(lux=60)
+    for mains, period in (("50", 10_000), ("60", 8_333)):
+        change(guest_with, f"AeFlickerPeriod={mains}", 8)
+        exposure = picture(guest_with).exposure
+        assert min(exposure % period, -exposure % period) <= 2 * LINE_US, (mains, exposure)
+
+
+def test_exposure_value(guest_with):
+    """One step is twice the light."""
+    guest_with.set(lux=2000)
+    guest_with.run("sleep 5")
+    light = {}
+    for value in (0, 1, -1):
+        change(guest_with, f"ExposureValue={value}", 6)
+        taken = picture(guest_with)
+        light[value] = taken.exposure * taken.gain
+    assert light[1] / light[0] == pytest.approx(2, rel=0.2) and light[-1] / light[0] == pytest.approx(0.5, rel=0.2)
+
+
+def test_fixed_white_balance(guest_with):
+    """By temperature and by gains: a bulb's light is orange for daylight's, and more red is more red."""
+    change(guest_with, "ColourTemperature=4485", 3)
+    assert max(grey(guest_with)) < 15
+    guest_with.set(red=703, blue=371)
+    change(guest_with, "ColourTemperature=4485", 3)
+    red, green, blue = picture(guest_with).greys[3]
+    assert red > green + 10 and blue < green - 10
+    change(guest_with, "ColourGains=1.4,2.7", 3)
+    assert max(grey(guest_with)) < 25
+    change(guest_with, "AwbEnable=1", 12)
+    assert max(grey(guest_with)) < 12
+
+
+def test_the_picture_as_it_is_wanted(guest_with):
+    change(guest_with, "AeEnable=0&AwbEnable=0")
+    plain = picture(guest_with)
+    change(guest_with, "Saturation=0")
+    assert all(max(patch) - min(patch) < 6 for patch in picture(guest_with).colours)
+    change(guest_with, "Saturation=1&Brightness=0.2")
+    assert picture(guest_with).greys[4][1] > plain.greys[4][1] + 20
+    change(guest_with, "Brightness=0&Contrast=2")
+    assert picture(guest_with).greys[5][1] < plain.greys[5][1] - 10
+    change(guest_with, "Contrast=1")
+    assert picture(guest_with).greys[5][1] == pytest.approx(plain.greys[5][1], abs=3)
+
+
+@pytest.mark.parametrize("query", [
+    "AeExposureMode=short", "AeMeteringMode=spot", "AfRange=macro", "AfSpeed=fast", "AwbMode=daylight", "Sharpness=2",
+    "NoiseReductionMode=off", "HdrMode=off",
+])  # fmt: skip
+def test_what_the_simulation_does_not_show_is_accepted(guest_with, query):
+    change(guest_with, query)
+    assert "has another type" not in guest_with.run("tail -n 5 /tmp/picam.log")
+    assert picture(guest_with).number > 0
+
+
 def test_full_resolution(camera):
     guest = camera("[camera]\nwidth = 4608\nheight = 2592\n[jpeg]\nquality = 50\n")
     guest.wait_for(lambda: picture(guest).width == 4608, 60, "a picture")

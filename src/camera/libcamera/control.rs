@@ -124,7 +124,10 @@ impl Controls {
             (ControlValue::Int64(_), Raw::Integer(number)) => number.into(),
             (ControlValue::Float(_), Raw::Float(number)) => (number as f32).into(),
             (ControlValue::Float(_), Raw::Pair(numbers)) => numbers.map(|it| it as f32).into(),
-            (ControlValue::Rectangle(_), Raw::Window(window)) => part(self.view?, window).into(),
+            // Twice: the crate passes a list of one as no list at all, and libcamera ends the process for that.
+            (ControlValue::Rectangle(_), Raw::Window(window)) => {
+                [part(self.view?, window); 2].into()
+            }
             _ => return None,
         })
     }
