@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::controls::AUTO;
+
 /// A value, or picam's own choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Text<T>", into = "Text<T>")]
@@ -21,9 +23,6 @@ enum Text<T> {
     Word(String),
     Value(T),
 }
-
-/// The word that stands for picam's own choice.
-pub(super) const AUTO: &str = "auto";
 
 impl<T> TryFrom<Text<T>> for AutoOr<T> {
     type Error = &'static str;

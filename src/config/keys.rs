@@ -6,10 +6,9 @@ use std::net::SocketAddr;
 
 use toml::Value;
 
-use super::auto::AUTO;
 use super::types::{ORIGIN_EXPECTED, UPDATE_URL_EXPECTED, is_origin, is_update_url};
 use super::{LISTEN_EXPECTED, Source};
-use crate::controls::{Control, Kind, TABLE, one_of};
+use crate::controls::{AUTO, Control, Kind, TABLE, one_of};
 
 /// A section of the file.
 pub(super) struct Section {
@@ -67,14 +66,13 @@ const CORES: i64 = 1024;
 impl Accepts {
     /// Whether the value is one of those that are expected.
     pub fn check(&self, value: &Value) -> bool {
-        let number = || value.as_float().or(value.as_integer().map(|n| n as f64));
         let in_range = |n: i64, min, max| (min..=max).contains(&n);
         match *self {
             Accepts::Integer(min, max) => value.as_integer().is_some_and(|n| in_range(n, min, max)),
             Accepts::Even(min, max) => value
                 .as_integer()
                 .is_some_and(|n| in_range(n, min, max) && n % 2 == 0),
-            Accepts::Float(min, max) => number().is_some_and(|n| (min..=max).contains(&n)),
+            Accepts::Float(min, max) => number(value).is_some_and(|n| (min..=max).contains(&n)),
             Accepts::Bool => value.is_bool(),
             Accepts::Word(words) => value.as_str().is_some_and(|word| words.contains(&word)),
             Accepts::Text(accepts, _) => value.as_str().is_some_and(accepts),
@@ -88,10 +86,7 @@ impl Accepts {
             },
             Accepts::Distances => match value.as_array().map(Vec::as_slice) {
                 Some([nearest, farthest]) => {
-                    let metres = |value: &Value| {
-                        let number = value.as_float().or(value.as_integer().map(|n| n as f64));
-                        number.filter(|metres| *metres >= NEAREST)
-                    };
+                    let metres = |value| number(value).filter(|metres| *metres >= NEAREST);
                     metres(nearest)
                         .zip(metres(farthest))
                         .is_some_and(|(nearest, farthest)| nearest < farthest)
@@ -104,6 +99,11 @@ impl Accepts {
             }
         }
     }
+}
+
+/// A number, whole or not.
+fn number(value: &Value) -> Option<f64> {
+    value.as_float().or(value.as_integer().map(|n| n as f64))
 }
 
 /// The value as [`Control::parse`] reads it; `None` if it has the wrong type.

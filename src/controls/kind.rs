@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::one_of;
 
 /// The word for picam's, or the camera's, own choice.
-const AUTO: &str = "auto";
+pub(crate) const AUTO: &str = "auto";
 
 /// Bounds of a number, both inclusive.
 #[derive(Clone, Copy, Debug, PartialEq)]

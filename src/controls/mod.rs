@@ -17,6 +17,7 @@ mod tests;
 
 pub use error::ControlError;
 pub(crate) use error::{one_of, shown};
+pub(crate) use kind::AUTO;
 pub use kind::{Kind, Range, Value};
 pub use mapping::Raw;
 pub use ranges::{Availability, Ranges};
