@@ -11,8 +11,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 use toml::{Table, Value};
 
+use super::accepts::{Accepts, control_text};
 use super::file::{self, File, FileLine};
-use super::keys::{Accepts, Key, SECTIONS, Section, control_text};
+use super::keys::{Key, SECTIONS, Section};
 use super::{Config, Source};
 use crate::controls::{ControlError, Set, one_of, shown};
 
