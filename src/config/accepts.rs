@@ -23,6 +23,8 @@ pub(super) enum Accepts {
     Text(fn(&str) -> bool, &'static str),
     /// A list of core numbers, never empty.
     Cores,
+    /// Names of hosts, in lower case.
+    Names,
     /// Two distances, the smaller one first, both at least [`NEAREST`].
     Distances,
     /// `"auto"`, or one of these.
@@ -57,6 +59,10 @@ impl Accepts {
                 }
                 _ => false,
             },
+            Accepts::Names => match value {
+                Value::Array(names) => names.iter().all(|name| name.as_str().is_some_and(is_name)),
+                _ => false,
+            },
             Accepts::Distances => match value.as_array().map(Vec::as_slice) {
                 Some([nearest, farthest]) => {
                     let metres = |value| number(value).filter(|metres| *metres >= NEAREST);
@@ -72,6 +78,14 @@ impl Accepts {
             }
         }
     }
+}
+
+fn is_name(text: &str) -> bool {
+    let label = |label: &str| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        !label.is_empty() && label.chars().all(plain)
+    };
+    text.split('.').all(label)
 }
 
 /// A number, whole or not.
@@ -119,6 +133,9 @@ impl fmt::Display for Accepts {
                 "a list of core numbers from 0 to {}, like [3]",
                 CORES - 1
             ),
+            Accepts::Names => {
+                f.write_str("a list of names in lower case, like [\"camera.example.org\"]")
+            }
             Accepts::Distances => write!(
                 f,
                 "[nearest, farthest] of at least {NEAREST}, like [0.3, 2.0] or [1.0, inf]"

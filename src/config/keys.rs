@@ -67,6 +67,20 @@ pub(super) static SECTIONS: &[Section] = &[
                 live: true,
                 doc: "Pages of this origin may read picam's answers (CORS). \"*\": of any origin. Empty: of none.",
             },
+            Key {
+                name: "names",
+                unit: "",
+                accepts: Accepts::Names,
+                live: true,
+                doc: "Public names by which browsers may reach picam. Addresses and local names need no entry.",
+            },
+            Key {
+                name: "direct_set",
+                unit: "",
+                accepts: Accepts::Bool,
+                live: true,
+                doc: "A typed /set?… sets at once instead of asking. Then any page that a user of the LAN visits can set, too.",
+            },
         ],
     },
     Section {

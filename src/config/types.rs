@@ -78,6 +78,10 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// The origin whose pages may read answers (Access-Control-Allow-Origin): `*` for any, empty for none.
     pub allow_origin: String,
+    /// Public names of this camera, in lower case.
+    pub names: Vec<String>,
+    /// Whether `/set` changes controls at once for a browser that does not say which page asks.
+    pub direct_set: bool,
 }
 
 impl Default for ServerConfig {
@@ -85,6 +89,8 @@ impl Default for ServerConfig {
         ServerConfig {
             listen: (Ipv4Addr::UNSPECIFIED, 8000).into(),
             allow_origin: String::new(),
+            names: Vec::new(),
+            direct_set: false,
         }
     }
 }

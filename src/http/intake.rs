@@ -12,7 +12,7 @@ pub const REQUEST_HEADERS: usize = 16;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Examined {
     /// All of its header.
-    Whole(Request),
+    Whole(Box<Request>),
     /// Something that no further byte can make a request of, and how it is answered.
     Malformed(Malformed),
     /// Its beginning, or nothing yet.
@@ -50,11 +50,11 @@ pub fn examine(bytes: &[u8]) -> Examined {
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(bytes) {
         Ok(httparse::Status::Partial) => Examined::Incomplete,
-        Ok(httparse::Status::Complete(_)) => Examined::Whole(Request::new(
+        Ok(httparse::Status::Complete(_)) => Examined::Whole(Box::new(Request::new(
             request.method.unwrap_or_default(),
             request.path.unwrap_or_default(),
             request.headers.iter().map(|it| (it.name, it.value)),
-        )),
+        ))),
         Err(httparse::Error::TooManyHeaders) => Examined::Malformed(Malformed::TooManyHeaders),
         Err(_) => Examined::Malformed(Malformed::NotHttp),
     }

@@ -9,6 +9,7 @@ mod freshness;
 mod guard;
 mod intake;
 mod multipart;
+mod origin;
 mod places;
 mod prediction;
 mod rate_limit;

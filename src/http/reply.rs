@@ -14,12 +14,16 @@ pub enum Status {
     NoContent,
     /// 400
     BadRequest,
+    /// 403
+    Forbidden,
     /// 404
     NotFound,
     /// 405
     MethodNotAllowed,
     /// 408
     RequestTimeout,
+    /// 413
+    TooLarge,
     /// 429
     TooMany,
     /// 431
@@ -36,9 +40,11 @@ impl fmt::Display for Status {
             Status::Ok => "200 OK",
             Status::NoContent => "204 No Content",
             Status::BadRequest => "400 Bad Request",
+            Status::Forbidden => "403 Forbidden",
             Status::NotFound => "404 Not Found",
             Status::MethodNotAllowed => "405 Method Not Allowed",
             Status::RequestTimeout => "408 Request Timeout",
+            Status::TooLarge => "413 Content Too Large",
             Status::TooMany => "429 Too Many Requests",
             Status::HeaderTooLarge => "431 Request Header Fields Too Large",
             Status::InternalError => "500 Internal Server Error",

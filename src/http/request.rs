@@ -13,6 +13,18 @@ pub struct Request {
     pub accept: String,
     /// The value of Content-Length, if it is not a number of bytes.
     pub bad_length: Option<String>,
+    /// Whether a body follows.
+    pub has_body: bool,
+    /// The value of Host.
+    pub host: Option<String>,
+    /// The value of Origin.
+    pub origin: Option<String>,
+    /// The value of Referer.
+    pub referer: Option<String>,
+    /// The value of Sec-Fetch-Site.
+    pub fetch_site: Option<String>,
+    /// The value of User-Agent.
+    pub user_agent: Option<String>,
 }
 
 impl Request {
@@ -34,16 +46,38 @@ impl Request {
             query: query.to_owned(),
             accept: String::new(),
             bad_length: None,
+            has_body: false,
+            host: None,
+            origin: None,
+            referer: None,
+            fetch_site: None,
+            user_agent: None,
         };
         for (name, value) in headers {
-            let value = String::from_utf8_lossy(value);
-            if name.eq_ignore_ascii_case("accept") {
-                request.accept = value.to_ascii_lowercase();
-            } else if name.eq_ignore_ascii_case("content-length") && !is_length(value.trim()) {
-                request.bad_length.get_or_insert(value.trim().to_owned());
-            }
+            request.take_over(name, String::from_utf8_lossy(value).trim());
         }
         request
+    }
+
+    fn take_over(&mut self, name: &str, value: &str) {
+        let header = match name.to_ascii_lowercase().as_str() {
+            "accept" => {
+                self.accept = value.to_ascii_lowercase();
+                return;
+            }
+            "content-length" => match is_length(value) {
+                true => return self.has_body |= value.bytes().any(|digit| digit != b'0'),
+                false => &mut self.bad_length,
+            },
+            "transfer-encoding" => return self.has_body = true,
+            "host" => &mut self.host,
+            "origin" => &mut self.origin,
+            "referer" => &mut self.referer,
+            "sec-fetch-site" => &mut self.fetch_site,
+            "user-agent" => &mut self.user_agent,
+            _ => return,
+        };
+        header.get_or_insert(value.to_owned());
     }
 
     /// The value of a query parameter. Names and numbers only: nothing here is ever percent-encoded.
@@ -64,6 +98,13 @@ impl Request {
     /// Whether a browser asks, for itself or for an `<img>`: programs accept `*/*`, or say nothing.
     pub(super) fn is_from_browser(&self) -> bool {
         self.accept.contains("image/")
+    }
+
+    /// Whether something asks that runs the scripts of pages, for whatever: no page can make it say something else.
+    pub(super) fn is_from_web_engine(&self) -> bool {
+        self.user_agent
+            .as_ref()
+            .is_some_and(|agent| agent.starts_with("Mozilla/"))
     }
 }
 

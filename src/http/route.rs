@@ -1,6 +1,7 @@
-//! Which endpoint a request asks for, and its answer.
+//! Which endpoint a request asks for, whether it may, and its answer.
 
 use super::client::Client;
+use super::origin::may_read;
 use super::reply::{Reply, Status};
 use super::request::Request;
 use super::{Context, debug, set, snapshot, status, stream};
@@ -16,6 +17,15 @@ enum Endpoint {
     Metrics,
     Health,
     Debug,
+}
+
+impl Endpoint {
+    fn methods(self) -> &'static str {
+        match self {
+            Endpoint::Set => "GET, HEAD, POST",
+            _ => "GET, HEAD",
+        }
+    }
 }
 
 fn endpoint(request: &Request, faults: bool) -> Option<Endpoint> {
@@ -38,9 +48,10 @@ fn endpoint(request: &Request, faults: bool) -> Option<Endpoint> {
 
 /// Answers one request, streams until they end.
 pub(super) fn answer(context: &Context, request: &Request, client: &mut Client) -> io::Result<()> {
-    let reply = match refusal(context, request) {
+    let endpoint = endpoint(request, context.faults);
+    let reply = match refusal(context, request, endpoint) {
         Some(refusal) => refusal,
-        None => match endpoint(request, context.faults) {
+        None => match endpoint {
             Some(Endpoint::Stream) => return stream::serve(context, request, client),
             Some(Endpoint::Snapshot) => snapshot::reply(context, request, client)?,
             Some(Endpoint::Set) => set::reply(context, request),
@@ -57,23 +68,32 @@ pub(super) fn answer(context: &Context, request: &Request, client: &mut Client) 
     client.reply(context, request, &reply)
 }
 
-/// What is answered to a request that no endpoint takes, whatever its path.
-fn refusal(context: &Context, request: &Request) -> Option<Reply> {
+/// What is answered to a request that its endpoint need not see.
+fn refusal(context: &Context, request: &Request, endpoint: Option<Endpoint>) -> Option<Reply> {
+    let methods = endpoint.map_or("GET, HEAD", Endpoint::methods);
     match request.method.as_str() {
         "GET" | "HEAD" => {}
+        "POST" if endpoint == Some(Endpoint::Set) => {}
         // A browser's question before it asks on behalf of another page.
         "OPTIONS" if !context.config().server.allow_origin.is_empty() => {
-            let allowed = Reply::nothing().with("Access-Control-Allow-Methods", "GET, HEAD");
+            let allowed = Reply::nothing().with("Access-Control-Allow-Methods", methods);
             return Some(allowed.with("Access-Control-Allow-Headers", "*"));
         }
         _ => {
-            let refused = Reply::line(Status::MethodNotAllowed, "expected GET or HEAD");
-            return Some(refused.with("Allow", "GET, HEAD"));
+            let line = format!("{}: expected {}", request.method, methods);
+            return Some(Reply::line(Status::MethodNotAllowed, &line).with("Allow", methods));
         }
     }
-    let length = request.bad_length.as_ref()?;
-    let line = format!("Content-Length = {length:?}: expected a number of bytes");
-    Some(Reply::line(Status::BadRequest, &line))
+    if let Some(length) = &request.bad_length {
+        let line = format!("Content-Length = {length:?}: expected a number of bytes");
+        return Some(Reply::line(Status::BadRequest, &line));
+    }
+    if request.method == "POST" && request.has_body {
+        let line = "expected no body: what is to be set stands in the query";
+        return Some(Reply::line(Status::TooLarge, line));
+    }
+    let foreign = may_read(request, &context.config().server).err()?;
+    Some(Reply::line(Status::Forbidden, &foreign.to_string()))
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ impl HttpServiceFactory for Acceptor {
 /// How far a connection has got.
 enum Progress {
     /// may_minihttp has not handed over its request, which may have been seen.
-    Waiting(Option<Request>),
+    Waiting(Option<Box<Request>>),
     /// It was answered: whatever it still sends is not a request.
     Answered,
 }
@@ -200,7 +200,7 @@ impl HttpService for Connection {
         let request = seen.unwrap_or_else(|| {
             let headers = request.headers().iter();
             let headers = headers.map(|header| (header.name, header.value));
-            Request::new(request.method(), request.path(), headers)
+            Box::new(Request::new(request.method(), request.path(), headers))
         });
         let mut client = Client::new(self.fd, Arc::clone(&self.context.guard));
         serve(&self.context, &request, &mut client);

@@ -1,6 +1,7 @@
-//! `GET /set?ExposureTime=…&LensPosition=…`: changes controls, all of them or none.
+//! `/set?ExposureTime=…&LensPosition=…`, by GET or POST: changes controls, all of them or none.
 
 use super::Context;
+use super::origin::{Foreign, may_change};
 use super::reply::{Reply, Status};
 use super::request::Request;
 use crate::controls::{ControlError, Set, TABLE};
@@ -11,6 +12,16 @@ pub(super) fn reply(context: &Context, request: &Request) -> Reply {
         let line = format!("name at least one control: {names}");
         return Reply::line(Status::BadRequest, &line);
     }
+    // A HEAD asks what a GET would answer; it changes nothing.
+    let is_trusted = match request.is_head() {
+        true => Ok(()),
+        false => may_change(request, &context.config().server),
+    };
+    match is_trusted {
+        Ok(()) => {}
+        Err(Foreign::Unclear) => return ask(),
+        Err(foreign) => return Reply::line(Status::Forbidden, &foreign.to_string()),
+    }
     match set(context, request) {
         Ok(()) => Reply::line(Status::Ok, "ok"),
         Err(error) => Reply::line(Status::BadRequest, &error.to_string()),
@@ -19,7 +30,6 @@ pub(super) fn reply(context: &Context, request: &Request) -> Reply {
 
 fn set(context: &Context, request: &Request) -> Result<(), ControlError> {
     let set = Set::parse_query(&request.query)?;
-    // A HEAD asks what a GET would answer; it changes nothing.
     if request.is_head() || set.is_empty() {
         return context.remote.ranges().check(&set);
     }
@@ -31,4 +41,15 @@ fn set(context: &Context, request: &Request) -> Result<(), ControlError> {
         saved.save();
     }
     Ok(())
+}
+
+/// A page that shows what is to be set, and sets it by a POST once somebody taps its button.
+fn ask() -> Reply {
+    let page = include_str!(concat!(env!("OUT_DIR"), "/set.html"));
+    Reply::text(
+        Status::Forbidden,
+        "text/html; charset=utf-8",
+        page.to_owned(),
+    )
+    .with("Content-Security-Policy", env!("PICAM_SET_PAGE_POLICY"))
 }

@@ -16,6 +16,9 @@ PROXIES = ROOT / ".venv" / "unpacked" / "usr"  # tests/setup.sh unpacks them the
 # What Chromium sends to localhost, and some more: over may_minihttp's 16.
 BROWSER_HEADERS = {f"Sec-Ch-Test-{number}": "x" for number in range(16)}
 
+# What a browser sends for a page of another site.
+FOREIGN = {"User-Agent": "Mozilla/5.0", "Referer": "http://evil.example/"}
+
 
 def documented_settings(comment, picam, port):
     """The code block of docs/http.md that begins with `comment`, for this picam and this port."""
@@ -53,10 +56,10 @@ def answers(port, process):
 
 
 @contextlib.contextmanager
-def request(port, path):
-    """The response to a GET with a browser's headers."""
+def request(port, path, headers=BROWSER_HEADERS):
+    """The response to a GET with these headers."""
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    client.request("GET", path, headers=BROWSER_HEADERS)
+    client.request("GET", path, headers=headers)
     yield client.getresponse()
     client.close()
 
@@ -74,6 +77,8 @@ def test_many_headers_get_through(picam, tmp_path, proxy):
         answers(port, process)
         with request(port, "/jpg") as picture:
             assert picture.status == 200 and picture.read(2) == b"\xff\xd8"
+        with request(port, "/set?LensPosition=1", FOREIGN) as refusal:
+            assert refusal.status == 403 and b"Referer" in refusal.read(), "the page's origin gets through"
         with request(port, "/stream") as stream:
             assert stream.status == 200
             assert stream.read(200_000).count(b"--frame\r\n") > 1, "parts come through while the stream goes on"

@@ -28,6 +28,7 @@ OTHER_TEXTS = {
 
 # The same for keys that take a list.
 LISTS = {
+    "names": '["camera.example.org"]',
     "core numbers": "[0]",
     "[nearest, farthest]": "[0.5, 2.0]",
     "red,blue": "[1.5, 2.0]",

@@ -198,9 +198,12 @@ def test_debug_endpoints_are_not_there_in_production(start_picam, small_tables):
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
 @pytest.mark.parametrize("path", ["/stream", "/jpg", "/set?ExposureTime=1000", "/status"])
 def test_other_methods_are_not_allowed(picam, method, path):
+    sets = path.startswith("/set")
+    if method == "POST" and sets:
+        return
     answer = fetch(picam, path, method)
     assert answer.status == 405
-    assert answer.headers["allow"] == "GET, HEAD"
+    assert answer.headers["allow"] == ("GET, HEAD, POST" if sets else "GET, HEAD")
     assert answer.body.count(b"\n") == 1
 
 

@@ -120,10 +120,14 @@ class WebDriver(Browser):
 
 
 class Chromium(WebDriver):
+    # Names of this machine for tests: one that only a local network knows, and a public one. Unlike 127.0.0.1 they are no
+    # secure contexts, like any address of a network.
+    LOCAL, PUBLIC = "camera.local", "public.example"
     # No sandbox as root; the others keep a browser that has no internet from looking for it all the time.
     FLAGS = [
         "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
         "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--force-device-scale-factor=1",
+        f"--host-resolver-rules=MAP {LOCAL} 127.0.0.1, MAP {PUBLIC} 127.0.0.1",
     ]  # fmt: skip
 
     def command(self):

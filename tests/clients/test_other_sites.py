@@ -1,0 +1,63 @@
+"""Pages of other sites in a real browser, on a network where it says no more of a request than it must."""
+
+import pytest
+from support.site import site
+from support.webdriver import Chromium
+
+ATTACK = """<!doctype html><meta name=referrer content=no-referrer>
+<iframe name=frame></iframe>
+<iframe src="PICAM/set?LensPosition=1"></iframe>
+<form method=post target=frame action="PICAM/set?LensPosition=2"></form>
+<script>
+const settled = new Set();
+const tell = (name) => settled.add(name);
+const image = new Image();
+image.onload = image.onerror = () => tell('image');
+image.src = 'PICAM/set?LensPosition=3';
+fetch('PICAM/set?LensPosition=4', { mode: 'no-cors' }).finally(() => tell('fetch'));
+fetch('PICAM/set?LensPosition=5', { mode: 'no-cors', method: 'POST' }).finally(() => tell('post'));
+navigator.sendBeacon('PICAM/set?LensPosition=6');
+frames.frame.frameElement.onload = () => tell('form');
+document.forms[0].submit();
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with Chromium((1000, 900)) as browser:
+        yield browser
+
+
+def lens(picam):
+    return picam.status()["controls"]["requested"].get("LensPosition")
+
+
+def test_a_page_of_another_site_sets_nothing(start_picam, small_tables, browser):
+    picam = start_picam(small_tables)
+    address = f"http://{Chromium.LOCAL}:{picam.port}"
+    requests = picam.status()["counters"]["requests"]
+    with site(ATTACK.replace("PICAM", address)) as url:
+        browser.open(url)
+        browser.wait_script("return ['image', 'fetch', 'post', 'form'].every((name) => settled.has(name))")
+        picam.wait_status(lambda status: status["counters"]["requests"] >= requests + 6)
+    assert lens(picam) is None
+
+
+def test_a_public_name_that_points_here_shows_nothing(start_picam, small_tables, browser):
+    picam = start_picam(small_tables)
+    browser.open(f"http://{Chromium.PUBLIC}:{picam.port}/jpg")
+    line = browser.wait_script("return document.body && document.body.innerText")
+    assert line.startswith("Host = ") and "server.names" in line
+
+
+def test_a_typed_address_is_asked_about(start_picam, small_tables, browser):
+    """And goes on by − and +."""
+    picam = start_picam(small_tables)
+    browser.open(f"http://{Chromium.LOCAL}:{picam.port}/set?LensPosition=2.5")
+    browser.wait_script("return document.images[0] && document.images[0].naturalWidth")
+    assert browser.script("return document.getElementById('what').textContent") == "LensPosition = 2.5"
+    assert lens(picam) is None
+    for button, position in (("set", 2.5), ("more", 2.6), ("less", 2.5), ("less", 2.4)):
+        browser.script(f"document.getElementById('{button}').click()")
+        browser.wait_script(f"return document.getElementById('result').textContent == 'Set: LensPosition = {position}'")
+        assert lens(picam) == position
