@@ -12,6 +12,8 @@ from image.lab.access import Access, MachineError
 from image.lab.bootfs import pack_initramfs, start_initramfs
 from image.lab.tools import ENVIRONMENT, GUEST, run
 
+from camera.picture import read_picture
+
 HERE = Path(__file__).resolve().parent
 MODULES = ["virtio_pci", "virtio_net", "virtio_console", "virtio_rng"]
 MODULES += ["videodev", "videobuf2-v4l2", "videobuf2-vmalloc"]
@@ -27,6 +29,9 @@ START_PICAM = "setsid picam --camera libcamera >>/tmp/picam.log 2>&1 </dev/null 
 # The time since the guest was started, seconds. What takes place between two commands of the host takes any time: where
 # that matters, a test gives one command for all.
 CLOCK = "cut -d' ' -f1 /proc/uptime"
+# Tables for picam: pictures that a guest encodes quickly.
+SMALL = "[camera]\nwidth = 640\nheight = 360\n"
+QUICK = "[jpeg]\nquality = 60\n" + SMALL
 # What no test may leave in the kernel's log.
 COMPLAINTS = r"WARNING|BUG|Oops|Call trace|Internal error"
 
@@ -157,6 +162,10 @@ class Guest(Access):
     def stop_picam(self, seconds=30):
         """Ends picam as a supervisor would."""
         self.run("read pid </tmp/picam.pid; kill $pid; while kill -0 $pid 2>/dev/null; do usleep 50000; done", seconds)
+
+    def picture(self):
+        """The picture of a frame that began after the question."""
+        return read_picture(self.wait_jpeg(20, "/jpg?fresh=1")[1])
 
     def wait_for(self, condition, seconds, what, pause=0.2):
         """Waits until `condition()` gives something; that."""

@@ -2,11 +2,10 @@
 
 import pytest
 
-from camera.picture import read_picture
+from camera.guest import QUICK, SMALL
 from camera.recording import Recording
 
 LINE_US = 13.4
-SMALL = "[camera]\nwidth = 640\nheight = 360\n"
 
 
 @pytest.fixture
@@ -24,15 +23,11 @@ def change(guest, query, seconds=2):
     guest.run(f"sleep {seconds}")
 
 
-def picture(guest):
-    return read_picture(guest.get("/jpg?fresh=1")[2])
-
-
 @pytest.mark.parametrize("set_us", [66, 1000, 20_000, 120_000])
 def test_exposure_time(guest_with, set_us):
     """In steps of a line; the gain stays automatic."""
     change(guest_with, f"ExposureTime={set_us}", 6)
-    taken = picture(guest_with)
+    taken = guest_with.picture()
     assert abs(taken.exposure - set_us) <= 2 * LINE_US
     if set_us >= 20_000:  # longer than what it takes for the scene
         assert taken.gain < 1.2
@@ -41,9 +36,9 @@ def test_exposure_time(guest_with, set_us):
 @pytest.mark.parametrize("gain", [1.122807, 2, 8, 16])
 def test_analogue_gain(guest_with, gain):
     """The exposure time makes up for it."""
-    before = picture(guest_with)
+    before = guest_with.picture()
     change(guest_with, f"AnalogueGain={gain}", 6)
-    taken = picture(guest_with)
+    taken = guest_with.picture()
     assert abs(taken.gain / gain - 1) < 0.02
     assert taken.exposure * taken.gain == pytest.approx(before.exposure * before.gain, rel=0.1)
 
@@ -51,7 +46,7 @@ def test_analogue_gain(guest_with, gain):
 @pytest.mark.parametrize("model", ["imx708", "imx708_wide", "imx708_noir", "imx708_wide_noir"])
 def test_exposure_and_gain_change_in_the_same_frame(camera, model):
     """Of each module: else each change makes one frame too bright or too dark."""
-    guest = camera(SMALL + "[jpeg]\nquality = 60\n", model=model)
+    guest = camera(QUICK, model=model)
     pairs = [(20_000, 2), (10_000, 4)]
     with Recording(guest) as recording:
         for exposure, gain in pairs * 2:
@@ -66,25 +61,25 @@ def test_exposure_and_gain_change_in_the_same_frame(camera, model):
 @pytest.mark.parametrize(("dioptres", "register"), [(0, 445), (2, 509), (6, 637), (15, 925)])
 def test_lens_position(guest_with, dioptres, register):
     change(guest_with, f"LensPosition={dioptres}", 4)
-    assert picture(guest_with).lens == register
+    assert guest_with.picture().lens == register
     assert any(words[0] == "write" and words[2] == str(register) for _, words in guest_with.journal())
 
 
 def test_automatic_exposure_can_be_off(guest_with):
     change(guest_with, "AeEnable=0")
-    before = picture(guest_with)
+    before = guest_with.picture()
     guest_with.set(lux=100)
     guest_with.run("sleep 5")
-    dark = picture(guest_with)
+    dark = guest_with.picture()
     assert (dark.exposure, dark.gain) == (before.exposure, before.gain)
     change(guest_with, "AeEnable=1", 8)
-    settled = picture(guest_with)
+    settled = guest_with.picture()
     assert settled.exposure * settled.gain > 3 * before.exposure * before.gain
 
 
 def grey(guest):
     """How far red and blue of the grey patch are from its green."""
-    red, green, blue = picture(guest).greys[3]
+    red, green, blue = guest.picture().greys[3]
     return abs(red - green), abs(blue - green)
 
 
@@ -113,23 +108,23 @@ def test_continuous_autofocus_follows(guest_with):
 def test_autofocus_once_stays(guest_with):
     guest_with.set(focus=5000)
     change(guest_with, "AfMode=auto", 15)
-    once = picture(guest_with).lens
+    once = guest_with.picture().lens
     assert abs(once - 605) <= 8
     guest_with.set(focus=1000)
     guest_with.run("sleep 10")
-    assert picture(guest_with).lens == once
+    assert guest_with.picture().lens == once
     change(guest_with, "AfMode=auto", 15)
-    assert abs(picture(guest_with).lens - 477) <= 8
+    assert abs(guest_with.picture().lens - 477) <= 8
 
 
 def test_manual_focus_stays_where_it_is(guest_with):
-    before = picture(guest_with).lens
+    before = guest_with.picture().lens
     change(guest_with, "AfMode=manual")
     guest_with.set(focus=9000)
     guest_with.run("sleep 8")
-    assert picture(guest_with).lens == before
+    assert guest_with.picture().lens == before
     change(guest_with, "AfMode=continuous", 20)
-    assert abs(picture(guest_with).lens - 733) <= 8
+    assert abs(guest_with.picture().lens - 733) <= 8
 
 
 def test_autofocus_looks_at_its_window(guest_with):
@@ -137,7 +132,7 @@ def test_autofocus_looks_at_its_window(guest_with):
     guest_with.set(focus=2000, focus_right=8000)
     for window, lens in (("0,0.5,0.4,0.5", 509), ("0.6,0.5,0.4,0.5", 701), ("0,0.5,0.4,0.5", 509)):
         change(guest_with, f"AfWindows={window}&AfMode=auto", 12)
-        assert abs(picture(guest_with).lens - lens) <= 8, window
+        assert abs(guest_with.picture().lens - lens) <= 8, window
         assert guest_with.status()["controls"]["actual"]["AfState"] == "focused"
 
 
@@ -146,7 +141,7 @@ def test_lamps_do_not_flicker(guest_with):
     guest_with.set(lux=60)
     for mains, period in (("50", 10_000), ("60", 8_333)):
         change(guest_with, f"AeFlickerPeriod={mains}", 8)
-        exposure = picture(guest_with).exposure
+        exposure = guest_with.picture().exposure
         assert min(exposure % period, -exposure % period) <= 2 * LINE_US, (mains, exposure)
 
 
@@ -157,7 +152,7 @@ def test_exposure_value(guest_with):
     light = {}
     for value in (0, 1, -1):
         change(guest_with, f"ExposureValue={value}", 6)
-        taken = picture(guest_with)
+        taken = guest_with.picture()
         light[value] = taken.exposure * taken.gain
     assert light[1] / light[0] == pytest.approx(2, rel=0.2) and light[-1] / light[0] == pytest.approx(0.5, rel=0.2)
 
@@ -168,7 +163,7 @@ def test_fixed_white_balance(guest_with):
     assert max(grey(guest_with)) < 15
     guest_with.set(red=703, blue=371)
     change(guest_with, "ColourTemperature=4485", 3)
-    red, green, blue = picture(guest_with).greys[3]
+    red, green, blue = guest_with.picture().greys[3]
     assert red > green + 10 and blue < green - 10
     change(guest_with, "ColourGains=1.4,2.7", 3)
     assert max(grey(guest_with)) < 25
@@ -178,15 +173,15 @@ def test_fixed_white_balance(guest_with):
 
 def test_the_picture_as_it_is_wanted(guest_with):
     change(guest_with, "AeEnable=0&AwbEnable=0")
-    plain = picture(guest_with)
+    plain = guest_with.picture()
     change(guest_with, "Saturation=0")
-    assert all(max(patch) - min(patch) < 6 for patch in picture(guest_with).colours)
+    assert all(max(patch) - min(patch) < 6 for patch in guest_with.picture().colours)
     change(guest_with, "Saturation=1&Brightness=0.2")
-    assert picture(guest_with).greys[4][1] > plain.greys[4][1] + 20
+    assert guest_with.picture().greys[4][1] > plain.greys[4][1] + 20
     change(guest_with, "Brightness=0&Contrast=2")
-    assert picture(guest_with).greys[5][1] < plain.greys[5][1] - 10
+    assert guest_with.picture().greys[5][1] < plain.greys[5][1] - 10
     change(guest_with, "Contrast=1")
-    assert picture(guest_with).greys[5][1] == pytest.approx(plain.greys[5][1], abs=3)
+    assert guest_with.picture().greys[5][1] == pytest.approx(plain.greys[5][1], abs=3)
 
 
 @pytest.mark.parametrize("query", [
@@ -196,12 +191,12 @@ def test_the_picture_as_it_is_wanted(guest_with):
 def test_what_the_simulation_does_not_show_is_accepted(guest_with, query):
     change(guest_with, query)
     assert "has another type" not in guest_with.run("tail -n 5 /tmp/picam.log")
-    assert picture(guest_with).number > 0
+    assert guest_with.picture().number > 0
 
 
 def test_full_resolution(camera):
     guest = camera("[camera]\nwidth = 4608\nheight = 2592\n[jpeg]\nquality = 50\n")
-    guest.wait_for(lambda: picture(guest).width == 4608, 60, "a picture")
-    taken = picture(guest)
+    guest.wait_for(lambda: guest.picture().width == 4608, 60, "a picture")
+    taken = guest.picture()
     assert (taken.width, taken.height) == (4608, 2592)
     assert "sensor mode 4608x2592" in guest.run("tail -n 20 /tmp/picam.log")

@@ -3,9 +3,8 @@ both."""
 
 import re
 
-from camera.guest import full
+from camera.guest import QUICK, full
 
-SMALL = "[jpeg]\nquality = 60\n[camera]\nwidth = 640\nheight = 360\nrate = {rate}\n"
 REOPENINGS = 200 if full() else 30
 SECONDS = 3600 if full() else 60
 # What the process's memory may grow by, KiB: heaps settle.
@@ -26,7 +25,7 @@ def assert_same(before, now):
 
 def test_a_camera_that_is_opened_again_leaves_nothing_behind(camera, report):
     """For another sensor mode each time: 60 Hz need the cropped one."""
-    guest = camera(SMALL.format(rate=8))
+    guest = camera(QUICK + "rate = 8\n")
     folder = "/data/picam"
     guest.run(f"cd {folder}; sed 's/rate = 8/rate = 60/' picam.toml >fast; cp picam.toml slow")
 
@@ -45,7 +44,7 @@ def test_a_camera_that_is_opened_again_leaves_nothing_behind(camera, report):
 
 
 def test_frames_for_a_long_time(camera, report):
-    guest = camera(SMALL.format(rate=8))
+    guest = camera(QUICK)
     guest.run("wget -q -O /dev/null http://127.0.0.1:8000/stream & echo $! >/tmp/client; sleep 20")
     before, counters = held(guest), guest.status()["counters"]
     guest.run(f"sleep {SECONDS}", 3600)

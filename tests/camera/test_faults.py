@@ -4,10 +4,9 @@ import re
 
 import pytest
 
-from camera.guest import CLOCK, START_PICAM, setting
+from camera.guest import CLOCK, QUICK, START_PICAM, setting
 from camera.recording import Recording
 
-SMALL = "[jpeg]\nquality = 60\n[camera]\nwidth = 640\nheight = 360\n"
 # How long pictures may be away at most, beyond the fault itself.
 RECOVERY = 1.5
 DEVICES = "/dev/media* /dev/video* /dev/v4l-subdev*"
@@ -37,7 +36,7 @@ FAULTS = {
 def test_pictures_come_again(camera, report, name):
     """On the stream that was open before."""
     begin, seconds, helped = FAULTS[name]
-    guest = camera(SMALL)
+    guest = camera(QUICK)
     guest.run("sleep 3")
     before = recoveries(guest)
     with Recording(guest) as recording:
@@ -52,7 +51,7 @@ def test_pictures_come_again(camera, report, name):
 
 def test_frames_that_the_image_processor_is_too_slow_for_count_as_lost(camera):
     """The numbers that libcamera gives on a VC4 are the processor's own: only the times tell of the others."""
-    guest = camera(SMALL)
+    guest = camera(QUICK)
     before = guest.status()["counters"]
     assert before["frames_lost"] == 0
     guest.set(slow_ms=300)
@@ -62,7 +61,7 @@ def test_frames_that_the_image_processor_is_too_slow_for_count_as_lost(camera):
 
 
 def test_a_camera_that_is_unplugged_for_a_moment(camera, report):
-    guest = camera(SMALL)
+    guest = camera(QUICK)
     guest.run("sleep 3")
     with Recording(guest) as recording:
         guest.run(f"sleep 1; {setting(gone=1)}; sleep 2; {setting(gone=0)}; sleep 5")
@@ -72,7 +71,7 @@ def test_a_camera_that_is_unplugged_for_a_moment(camera, report):
 
 def test_a_camera_that_stays_away_ends_picam(camera, report):
     """Its supervisor starts a new one, which finds the camera when it is plugged in again."""
-    guest = camera(SMALL)
+    guest = camera(QUICK)
     seconds, code = ended(guest, setting(gone=1))
     report(f"unplugged for good: exit {code} after {seconds:.1f} s")
     assert code == CAMERA_LOST and seconds < 15
@@ -82,7 +81,7 @@ def test_a_camera_that_stays_away_ends_picam(camera, report):
 
 def test_a_driver_that_hangs_ends_picam(camera, report):
     """The process is gone as soon as the kernel lets go."""
-    guest = camera(SMALL)
+    guest = camera(QUICK)
     later = f"{{ sleep 20; {setting(hang=0, stall=0)}; }} & true"
     seconds, code = ended(guest, f"{setting(hang=1, stall=1)}; {later}")
     report(f"a driver that hangs for 20 s: exit {code} after {seconds:.1f} s")
@@ -102,7 +101,7 @@ def ended(guest, fault):
 
 
 def test_a_camera_that_starts_slowly_is_no_fault(camera):
-    guest = camera(SMALL)
+    guest = camera(QUICK)
     guest.stop_picam()
     guest.run(f"{setting(start_ms=2500)}; {START_PICAM}")
     guest.wait_jpeg(60)
@@ -113,7 +112,7 @@ def test_a_camera_that_starts_slowly_is_no_fault(camera):
 
 def test_a_camera_that_picam_may_not_open_is_named_and_waited_for(camera):
     """udev gives devices to their group some time after they appear."""
-    guest = camera(SMALL)
+    guest = camera(QUICK)
     guest.stop_picam()
     picam = "picam --camera libcamera"
     as_nobody = START_PICAM.replace(picam, f"su -s /bin/sh -c 'exec {picam}' nobody")
@@ -125,7 +124,7 @@ def test_a_camera_that_picam_may_not_open_is_named_and_waited_for(camera):
 
 
 def test_a_camera_that_another_program_holds_is_named_and_waited_for(camera):
-    guest = camera(SMALL)
+    guest = camera(QUICK)
     guest.run("picam --camera libcamera --listen 127.0.0.1:8001 >/tmp/other.log 2>&1 & sleep 2")
     assert "is held by another program; waiting for it" in guest.run("cat /tmp/other.log")
     guest.stop_picam()

@@ -3,10 +3,7 @@ mainline's, and by mainline's with a sensor that has no streams. All tests of on
 
 import pytest
 
-from camera.picture import read_picture
-
-SMALL = "[camera]\nwidth = 640\nheight = 360\n"
-
+from camera.guest import SMALL
 
 SHAPES = {
     "raspberrypi": {"board": "pi5"},
@@ -40,10 +37,6 @@ def pi5(running):
     running.set(reset=1)
 
 
-def picture(guest):
-    return read_picture(guest.wait_jpeg(20)[1])
-
-
 def actual(guest):
     return guest.status()["controls"]["actual"]
 
@@ -56,9 +49,9 @@ def wait_calm(guest, condition, what):
 def test_it_serves_the_sensor_with_memory_in_pieces(pi5):
     """The processor of a Pi 5 needs no contiguous memory, and leaves that to the receiver."""
     assert "(imx708): 640x360 Yuv420, 5 buffers from dma-heap system" in pi5.run("cat /tmp/picam.log")
-    first = picture(pi5)
+    first = pi5.picture()
     assert (first.width, first.height) == (640, 360)
-    pi5.wait_for(lambda: picture(pi5).number > first.number + 10, 30, "more pictures")
+    pi5.wait_for(lambda: pi5.picture().number > first.number + 10, 30, "more pictures")
     assert pi5.status()["counters"]["frames_lost"] == 0
 
 
@@ -66,11 +59,11 @@ def test_it_serves_the_sensor_with_memory_in_pieces(pi5):
 def test_exposure_settles(pi5, report, lux):
     """libcamera's own estimate is the scene's brightness, and the picture is as bright as ever."""
     wait_calm(pi5, lambda: abs(actual(pi5)["Lux"] / 500 - 1) < 0.05, "500 lux")
-    before = picture(pi5).greys[3][1]
+    before = pi5.picture().greys[3][1]
     pi5.set(lux=lux)
     pi5.wait_for(lambda: abs(actual(pi5)["Lux"] / lux - 1) < 0.05, 40, f"{lux} lux")
-    wait_calm(pi5, lambda: abs(picture(pi5).greys[3][1] - before) < 12, "the same grey")
-    now = picture(pi5)
+    wait_calm(pi5, lambda: abs(pi5.picture().greys[3][1] - before) < 12, "the same grey")
+    now = pi5.picture()
     report(f"{lux} lux: {now.exposure} µs, gain {now.gain}, Lux {actual(pi5)['Lux']:.1f}, grey {now.greys[3][1]} after {before}")
 
 
@@ -79,8 +72,8 @@ def test_white_balance_converges(pi5, report, red, blue, kelvin):
     """What grey is in a raw picture is a point of the tuning file's curve; in the picture it becomes grey."""
     pi5.set(red=red, blue=blue)
     pi5.wait_for(lambda: abs(actual(pi5)["ColourTemperature"] / kelvin - 1) < 0.03, 40, f"{kelvin} K")
-    pi5.wait_for(lambda: all(max(grey) - min(grey) < 6 for grey in picture(pi5).greys), 30, "grey greys")
-    report(f"{kelvin} K: {actual(pi5)['ColourTemperature']} K, greys {picture(pi5).greys[0]} to {picture(pi5).greys[6]}")
+    pi5.wait_for(lambda: all(max(grey) - min(grey) < 6 for grey in pi5.picture().greys), 30, "grey greys")
+    report(f"{kelvin} K: {actual(pi5)['ColourTemperature']} K, greys {pi5.picture().greys[0]} to {pi5.picture().greys[6]}")
 
 
 @pytest.mark.parametrize(("focus", "lens"), [(1200, 483), (7500, 685)])
@@ -89,14 +82,14 @@ def test_focus_settles(shape, pi5, report, focus, lens):
     reach = 12 if shape == "no-streams" else 6
 
     def focused(at):
-        return actual(pi5)["AfState"] == "focused" and abs(picture(pi5).lens - at) <= reach
+        return actual(pi5)["AfState"] == "focused" and abs(pi5.picture().lens - at) <= reach
 
     pi5.set(pdaf=1)
     pi5.wait_for(lambda: focused(541), 60, "3 dioptres")
     pi5.set(focus=focus)
     pi5.wait_for(lambda: focused(lens), 60, f"{focus / 1000} dioptres")
-    pi5.wait_for(lambda: min(picture(pi5).contrast) > 80, 10, "sharp stripes")
-    report(f"{focus / 1000} D: lens {picture(pi5).lens} of {lens}, contrast {picture(pi5).contrast}")
+    pi5.wait_for(lambda: min(pi5.picture().contrast) > 80, 10, "sharp stripes")
+    report(f"{focus / 1000} D: lens {pi5.picture().lens} of {lens}, contrast {pi5.picture().contrast}")
 
 
 @pytest.mark.parametrize("fault", [{"drop": 1}, {"errors": 5}, {"lose": 6}, {"bus_errors": 20}, {"gone": 1}], ids=str)
@@ -112,7 +105,7 @@ def test_pictures_come_again(pi5, report, fault):
     )
     restarts, reopens = (now["camera"][name] - before["camera"][name] for name in ("restarts", "reopens"))
     report(f"{fault}: {restarts} restarts, {reopens} reopenings")
-    assert picture(pi5).width == 640
+    assert pi5.picture().width == 640
 
 
 def test_a_stall_is_recovered_and_nothing_leaks(pi5):
@@ -127,4 +120,4 @@ def test_a_stall_is_recovered_and_nothing_leaks(pi5):
     pi5.set(stall=0)
     pi5.wait_status(lambda status: status["signal"] == "live" and status["silence_seconds"] < 1, 60)
     assert held() == before
-    assert picture(pi5).width == 640
+    assert pi5.picture().width == 640

@@ -4,9 +4,7 @@ import re
 
 import pytest
 
-from camera.picture import read_picture
-
-SMALL = "[camera]\nwidth = 640\nheight = 360\n"
+from camera.guest import SMALL
 
 
 def lux_of(guest):
@@ -16,8 +14,8 @@ def lux_of(guest):
 def test_stamp_says_what_the_metadata_say(camera):
     """The exposure is over when the frame starts, and the picture, not yet at the client, is younger than that."""
     guest = camera(SMALL + "sensor_rate = 0\n[controls]\nExposureTime = 20000\nAnalogueGain = 2.0\n")
-    guest.wait_for(lambda: abs(read_picture(guest.wait_jpeg(20)[1]).exposure - 20000) < 20, 20, "the set exposure")
-    pictures = [read_picture(guest.get("/jpg?fresh=1")[2]) for _ in range(3)]
+    guest.wait_for(lambda: abs(guest.picture().exposure - 20000) < 20, 20, "the set exposure")
+    pictures = [guest.picture() for _ in range(3)]
     now = int(guest.clock() * 1e6)
     assert [(picture.width, picture.height) for picture in pictures] == [(640, 360)] * 3
     assert all(abs(picture.exposure - 20000) < 20 and abs(picture.gain - 2) < 0.01 for picture in pictures)
@@ -35,13 +33,13 @@ def test_exposure_settles(camera, report, lux):
     guest = camera(SMALL)
 
     def grey():
-        return read_picture(guest.wait_jpeg(20)[1]).greys[3][1]
+        return guest.picture().greys[3][1]
 
     before = grey()
     guest.set(lux=lux)
     guest.wait_for(lambda: abs(lux_of(guest) / lux - 1) < 0.05, 40, f"{lux} lux")
     guest.wait_for(lambda: abs(grey() - before) < 12, 30, "the same grey")
-    picture = read_picture(guest.wait_jpeg(20)[1])
+    picture = guest.picture()
     report(f"{lux} lux: {picture.exposure} µs, gain {picture.gain}, Lux {lux_of(guest):.1f}")
 
 
@@ -50,7 +48,7 @@ def test_focus_settles(camera, report, focus, lens):
     """Phase detection brings the lens to where the scene is sharp, and there the stripes have contrast."""
     guest = camera(SMALL)
     guest.set(pdaf=1, focus=focus)
-    guest.wait_for(lambda: abs(read_picture(guest.wait_jpeg(20)[1]).lens - lens) <= 4, 60, f"{focus / 1000} dioptres")
-    picture = read_picture(guest.wait_jpeg(20)[1])
+    guest.wait_for(lambda: abs(guest.picture().lens - lens) <= 4, 60, f"{focus / 1000} dioptres")
+    picture = guest.picture()
     assert min(picture.contrast) > 80
     report(f"{focus / 1000} D: lens {picture.lens} of {lens}, contrast {picture.contrast}")

@@ -2,13 +2,7 @@
 
 import pytest
 
-from camera.picture import read_picture
-
-SMALL = "[camera]\nwidth = 640\nheight = 360\n"
-
-
-def picture(guest):
-    return read_picture(guest.get("/jpg?fresh=1")[2])
+from camera.guest import SMALL
 
 
 @pytest.mark.parametrize(("hdr", "value"), [("true", 1), ("false", 0)])
@@ -16,7 +10,7 @@ def test_hdr_is_the_sensors(camera, hdr, value):
     """Whatever it was before."""
     guest = camera(SMALL + f"hdr = {hdr}\n", hdr=1 - value)
     assert any(words[2:] == [str(value), "Wide", "Dynamic", "Range"] for _, words in guest.journal())
-    assert picture(guest).greys
+    assert guest.picture().greys
 
 
 def test_hdr_has_one_mode_only(camera):
@@ -31,7 +25,7 @@ def test_longest_exposure(camera, longest, lux):
     guest = camera(SMALL + f"longest_exposure = {longest}\n")
     guest.set(lux=lux)
     guest.run("sleep 20")
-    taken = picture(guest)
+    taken = guest.picture()
     assert longest * 0.98 <= taken.exposure <= longest
     assert taken.gain > 1.5
 
@@ -45,7 +39,7 @@ def test_focus_range(camera):
     assert farthest <= 445 + 2 * 32, "2 dioptres"
     guest.set(focus=1200)
     guest.run("sleep 25")
-    assert abs(picture(guest).lens - 483) <= 8
+    assert abs(guest.picture().lens - 483) <= 8
     guest.get("/set?LensPosition=7.5")
     guest.run("sleep 3")
-    assert picture(guest).lens == 685, "who sets the lens may set it anywhere"
+    assert guest.picture().lens == 685, "who sets the lens may set it anywhere"

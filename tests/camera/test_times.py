@@ -2,11 +2,10 @@
 
 import pytest
 
-from camera.guest import CLOCK, START_PICAM, setting
+from camera.guest import CLOCK, QUICK, START_PICAM, setting
 from camera.recording import Recording
 
-SMALL = "[jpeg]\nquality = 60\n[camera]\nwidth = 640\nheight = 360\n"
-AT_RATE = SMALL + "sensor_rate = 0\n"
+AT_RATE = QUICK + "sensor_rate = 0\n"
 URL = "http://127.0.0.1:8000"
 
 
@@ -26,7 +25,7 @@ def start_seconds(guest):
 
 def test_first_picture_after_the_start(camera, report):
     """Frames are hidden while exposure and white balance find their way: a hurried sensor has them behind it sooner."""
-    guest = camera(SMALL)
+    guest = camera(QUICK)
     hurried = [start_seconds(guest) for _ in range(3)]
     guest = camera(AT_RATE)
     calm = [start_seconds(guest) for _ in range(3)]
@@ -59,7 +58,7 @@ def test_frames_until_a_setting_is_in_force(camera, report):
 
 def test_the_streams_rate_is_the_same_while_the_sensor_hurries(camera, report):
     """No gap where it begins or ends: at most one of the sensor's fast frames more."""
-    guest = camera(SMALL)
+    guest = camera(QUICK)
     wait_calm(guest)
     with Recording(guest) as recording:
         moment = float(guest.run(f"sleep 2; {CLOCK}; {setting(focus=7500, pdaf='N')}; sleep 15"))
@@ -73,7 +72,7 @@ def test_the_streams_rate_is_the_same_while_the_sensor_hurries(camera, report):
 @pytest.mark.parametrize("stall", [0.9, 1.5, 2.0, 3.0, 4.0, 5.0, 8.0])
 def test_silence_around_a_stall(camera, report, stall):
     """A stall of T seconds costs at most T + 1.5 s, whichever step of recovery it meets, and the stream goes on."""
-    guest = camera(SMALL)
+    guest = camera(QUICK)
     wait_calm(guest)
     with Recording(guest) as recording:
         pause = f"usleep {round(stall * 1e6)}; {CLOCK}"
@@ -95,7 +94,7 @@ def focus_seconds(guest, focus, lens):
 def test_focus_from_far_to_near(camera, report):
     """By contrast alone, which takes the most frames."""
     taken = []
-    for tables in (SMALL, AT_RATE):
+    for tables in (QUICK, AT_RATE):
         guest = camera(tables)
         guest.set(focus=1200, pdaf="N")
         guest.run("sleep 25")

@@ -41,12 +41,12 @@ class Access:
         except urllib.error.HTTPError as error:
             return error.code, error.headers, error.read()
 
-    def wait_jpeg(self, seconds):
-        """Waits for a whole JPEG from /jpg; (headers, body)."""
+    def wait_jpeg(self, seconds, path="/jpg"):
+        """Waits for a whole JPEG from `path`; (headers, body)."""
         deadline = time.monotonic() + seconds
         while True:
             try:
-                status, headers, body = self.get("/jpg", timeout=5)
+                status, headers, body = self.get(path, timeout=5)
                 if status == 200 and body[:2] == b"\xff\xd8" and body[-2:] == b"\xff\xd9":
                     return headers, body
             except OSError:
