@@ -14,10 +14,14 @@ use std::time::Duration;
 /// Between two readings of a connection's state while nothing else will tell, and from a transmission's end to the
 /// first probe (a client that waits has read by then); an eighth of the frame interval where that is less.
 const CHECK_INTERVAL: Duration = Duration::from_millis(10);
-/// Between two probes at the least, and as a part of the time for which the frame lies unread: an eighth.
+/// Between two probes at the least, and as a part of the time for which the frame lies unread: an eighth, and a 128th
+/// around an expected read. Within five minutes these are fewer than a hundred: some parsers take no more header lines
+/// than 128 a part. And at the most: who goes on after a pause waits so long until that is seen.
 const PROBE_INTERVAL: Duration = Duration::from_millis(20);
+const LONGEST_PROBE_INTERVAL: Duration = Duration::from_secs(6);
 const PROBE_PART: u32 = 8;
-/// This long before and after a predicted read, or an eighth of the time to it, a probe is always under way.
+const WATCH_PART: u32 = 128;
+/// What is around an expected read: this long before and after it, or an eighth of the time to it.
 const WATCH_TIME: Duration = Duration::from_millis(100);
 /// Probes come at other moments behind each frame: else one that just misses the client's read would miss all of them.
 const DITHER_STEP: Duration = Duration::from_millis(7);
@@ -28,11 +32,15 @@ const UNREAD_TOLERANCE: u32 = 32 << 10;
 /// A wait for the client's window shorter than this is normal while a frame is transmitted.
 const WINDOW_LIMITED: Duration = Duration::from_millis(20);
 /// A window that has grown by half of the frame and no further for this long is all there is: the client's system
-/// has made it smaller. OpenCV gives a stream up after 30 s.
+/// has made it smaller. Or one of two frames was read, and the other one still lies there: from a client that lets more
+/// time pass between its reads, this must be that and half as much again.
 const SMALLER_WINDOW: Duration = Duration::from_secs(5);
-/// After a read the next frame comes within this time, whatever is predicted. OpenCV gives a stream up that keeps it
-/// waiting for 30 s, and image_publisher never opens it again: a client that suddenly reads at once must not wait so long.
-const LONGEST_HOLD: Duration = Duration::from_secs(25);
+/// OpenCV gives a stream up that keeps it waiting for 30 s, and image_publisher never opens it again. So a frame is held
+/// for no longer than this: a client that suddenly reads at once must not wait so long.
+const PATIENCE: Duration = Duration::from_secs(29);
+/// Only where the client is known to let that much time pass between its reads, as this or more, its frame is held all
+/// the same: each would be old, for years, to spare it one loss when it changes its habit.
+const RARE: Duration = Duration::from_secs(30);
 /// A client that has read nothing at all for this long is sent another frame all the same: when its socket is full
 /// the write's limit ends the connection.
 const LONGEST_UNREAD: Duration = Duration::from_secs(600);
@@ -67,6 +75,10 @@ pub struct Freshness {
     /// Whether the newest frame that was sent is a live one.
     live: bool,
     reads: Reads,
+    /// When a read has made the window grow last, and the time between two of these moments; less by a quarter with each
+    /// that is shorter.
+    grew: Option<Timestamp>,
+    habit: Duration,
     /// From the first byte's writing to the last one's acknowledgement, smoothed.
     transfer: Duration,
     frames_sent: u32,
@@ -81,6 +93,7 @@ enum State {
 /// A frame that was written to the socket.
 struct Sent {
     began: Timestamp,
+    bytes: u32,
     tolerance: u32,
     /// Whether the window has become larger than ever since. A client's system announces more and more of its buffer at
     /// first, for each byte that comes, read or not.
@@ -110,6 +123,8 @@ impl Freshness {
             state: State::Read(from),
             live: true,
             reads: Reads::default(),
+            grew: None,
+            habit: Duration::ZERO,
             transfer: Duration::ZERO,
             frames_sent: 0,
         }
@@ -130,10 +145,12 @@ impl Freshness {
         }
         self.frames_sent = self.frames_sent.wrapping_add(1);
         let window = before.window.unwrap_or(0);
-        let tolerance = UNREAD_TOLERANCE.min(u32::try_from(bytes / 8).unwrap_or(u32::MAX));
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let tolerance = UNREAD_TOLERANCE.min(bytes / 8);
         self.largest_window = self.largest_window.max(window);
         self.state = State::Sent(Sent {
             began,
+            bytes,
             tolerance,
             grown: false,
             limited_before: before.window_limited,
@@ -182,6 +199,11 @@ impl Freshness {
         sent.grown |= window.saturating_sub(self.largest_window) > sent.tolerance;
         self.largest_window = self.largest_window.max(window);
         if window != sent.window {
+            if window > sent.window.saturating_add(sent.bytes / 4) {
+                let interval = self.grew.map_or(Duration::ZERO, |before| now.since(before));
+                self.habit = interval.max(self.habit * 3 / 4);
+                self.grew = Some(now);
+            }
             (sent.window, sent.unchanged) = (window, now);
             sent.smallest = sent.smallest.min(window);
         }
@@ -190,7 +212,8 @@ impl Freshness {
             return self.read(now, read, timing);
         }
         sent.unread = sent.unread.max(acknowledged);
-        if sent.is_over(now, self.largest_window) {
+        let patience = bearable(self.habit * 3 / 2).max(SMALLER_WINDOW);
+        if sent.is_over(now, self.largest_window, patience) {
             self.largest_window = window;
             self.reads.forget(); // this was no read
             return self.send_from(now.before(timing.interval / 4), now);
@@ -203,11 +226,10 @@ impl Freshness {
                 false => self.hungry(now, timing),
             };
         }
-        let predicted = self.reads.predicted();
         let due = sent.probe_due(
             transmitted,
             now,
-            predicted,
+            self.reads.expected(),
             timing.interval,
             self.frames_sent,
         );
@@ -235,7 +257,7 @@ impl Freshness {
                 // The last frame that is there in time arrives at most one interval before this.
                 let arrives = due.before(timing.encoding + self.transfer);
                 let from = arrives.before(timing.interval);
-                let from = from.min(now.after(LONGEST_HOLD));
+                let from = from.min(now.after(bearable(due.since(now))));
                 self.send_from(from.max(now.before(timing.interval / 4)), now)
             }
         }
@@ -253,6 +275,14 @@ impl Freshness {
         } else {
             Advice::Send(from)
         }
+    }
+}
+
+/// For how long of `time` a client can be kept waiting that has let as much pass itself.
+fn bearable(time: Duration) -> Duration {
+    match time > RARE {
+        true => time,
+        false => time.min(PATIENCE),
     }
 }
 
@@ -284,7 +314,7 @@ impl Sent {
         &self,
         transmitted: Timestamp,
         now: Timestamp,
-        predicted: Option<Timestamp>,
+        expected: Option<Timestamp>,
         interval: Duration,
         frames_sent: u32,
     ) -> Timestamp {
@@ -292,21 +322,22 @@ impl Sent {
             let dither = DITHER_STEP * (frames_sent % DITHER_STEPS);
             return transmitted.after(CHECK_INTERVAL.min(interval / 8) + dither);
         };
-        let lying = now.since(transmitted) / PROBE_PART;
-        let around = WATCH_TIME.max(lying);
+        let lying = now.since(transmitted);
+        let around = WATCH_TIME.max(lying / PROBE_PART);
         let watched =
-            predicted.is_some_and(|at| now >= at.before(around) && now <= at.after(around));
-        let pause = if watched { Duration::ZERO } else { lying };
+            expected.is_some_and(|at| now >= at.before(around) && now <= at.after(around));
+        let pause = lying / if watched { WATCH_PART } else { PROBE_PART };
+        let pause = pause.min(LONGEST_PROBE_INTERVAL);
         probed.after(pause.max(PROBE_INTERVAL.min(interval / 4)))
     }
 
     /// Whether there is no point in waiting for the window to grow as large as it was.
-    fn is_over(&self, now: Timestamp, largest: u32) -> bool {
+    fn is_over(&self, now: Timestamp, largest: u32, patience: Duration) -> bool {
         let taken = largest - self.smallest;
         let grown = self.window - self.smallest;
         let since = self.transmitted.unwrap_or(self.began);
         now.since(since) > LONGEST_UNREAD
-            || grown >= taken / 2 && now.since(self.unchanged) > SMALLER_WINDOW
+            || grown >= taken / 2 && now.since(self.unchanged) > patience
     }
 }
 

@@ -27,6 +27,8 @@ const MOST_DELAYED: u32 = 12;
 /// A read that was waited for tells nothing of the client's interval, unless the next one comes this many frame
 /// intervals later.
 const LONG_INTERVALS: u32 = 4;
+/// One long interval may be a pause: the client that goes on then waits for this long at the most.
+const LONGEST_GUESS: Duration = Duration::from_secs(5);
 /// To a client that reads no more often than this each frame comes early, at little cost: that it waits must show at once.
 const SELDOM: Duration = Duration::from_secs(3);
 /// A frame may come late in this many reads in a row. Then one has to come early: a client that has begun to read
@@ -180,6 +182,12 @@ impl Reads {
         self.predicted
     }
 
+    /// The same, or a guess from the only two.
+    pub fn expected(&self) -> Option<Timestamp> {
+        let guess = || Some(self.times.back()?.after(self.short_interval()?));
+        self.predicted.or_else(guess)
+    }
+
     fn short_interval(&self) -> Option<Duration> {
         let pairs = self.times.iter().zip(self.times.iter().skip(1));
         let mut intervals: Vec<_> = pairs.map(|(one, next)| next.since(*one)).collect();
@@ -200,7 +208,7 @@ impl Reads {
             if short < interval * LONG_INTERVALS {
                 return Outlook::Unknown;
             }
-            return Outlook::Due(last.after(short * 3 / 4));
+            return Outlook::Due(last.after(LONGEST_GUESS.min(short * 3 / 4)));
         }
         let next = last.after(short);
         self.predicted = Some(next);

@@ -21,6 +21,8 @@ pub(super) struct Scene {
     pub buffer: u64,
     /// Whether it has room for three frames at first and for ten later, instead.
     pub buffer_grows: bool,
+    /// There is more room than is announced: of a frame that lies unread only so much shows, in percent.
+    pub shows: u64,
     pub reads_every: u64,
     /// In the second half of the time, where that is another.
     pub reads_every_later: Option<u64>,
@@ -44,6 +46,7 @@ impl Default for Scene {
             bytes_per_ms: 300_000,
             buffer: 6 << 20,
             buffer_grows: false,
+            shows: 100,
             reads_every: 250,
             reads_every_later: None,
             read_jitter: 2,
@@ -84,6 +87,7 @@ pub(super) struct Seen {
     pub ages: Vec<u64>,
     /// The frames' arrivals.
     pub frames: Vec<u64>,
+    /// Between two frames at the most, at any time.
     pub probes: u64,
     /// For how long a read has waited for its frame, at any time, ms.
     pub longest_wait: u64,
@@ -213,7 +217,8 @@ impl Client {
             true => scene.first_buffer(),
             false => scene.last_buffer(),
         };
-        buffer.saturating_sub(unread)
+        let hidden = scene.frame * (100 - scene.shows) / 100;
+        buffer.saturating_sub(unread.saturating_sub(hidden))
     }
 }
 
@@ -240,7 +245,7 @@ pub(super) fn play(scene: &Scene) -> Seen {
     let (mut acked, mut acked_at, mut window) = (0, 0, scene.first_buffer());
     let mut frame = 0; // the newest frame's arrival
     let mut jpeg: Option<(u64, u64)> = None; // its frame, and when it is encoded
-    let mut last = None;
+    let (mut last, mut probes) = (None, 0);
     for now in 0..scene.duration {
         if now % scene.camera_interval == 0 {
             (frame, asks_at) = (now, now);
@@ -264,7 +269,8 @@ pub(super) fn play(scene: &Scene) -> Seen {
         };
         match freshness.next(at(now), &info, timing) {
             Advice::Probe => {
-                seen.probes += 1;
+                probes += 1;
+                seen.probes = seen.probes.max(probes);
                 sent += PROBE_BYTES;
                 link.push_back(Segment {
                     there: link_free.max(now) + scene.one_way,
@@ -278,7 +284,7 @@ pub(super) fn play(scene: &Scene) -> Seen {
             }
             Advice::Send(_) => match jpeg {
                 Some((of, ready)) if of == frame && ready <= now => {
-                    last = Some(frame);
+                    (last, probes) = (Some(frame), 0);
                     sent += scene.frame;
                     link_free = link_free.max(now) + scene.frame / scene.bytes_per_ms;
                     link.push_back(Segment {

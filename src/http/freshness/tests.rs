@@ -77,29 +77,51 @@ fn a_client_that_waits_gets_each_frame_at_once() {
     assert!(seen.median() <= scene.least_age() + 1);
 }
 
+/// Also where an unread frame hardly shows in the window.
 #[test]
 fn who_reads_rarely_sees_fresh_pictures_too() {
-    for reads_every in [2_000, 5_000, 12_000, 20_000, 27_000, 30_000, 60_000] {
+    for reads_every in [
+        2_000, 5_000, 12_000, 20_000, 27_000, 30_000, 32_000, 60_000, 120_000,
+    ] {
+        for shows in [10, 33, 100] {
+            let scene = Scene {
+                reads_every,
+                read_jitter: 20,
+                duration: 24 * reads_every,
+                buffer_grows: shows < 100,
+                shows,
+                ..Scene::default()
+            };
+            let seen = play(&scene);
+            assert!(seen.ages.len() >= 10, "{seen:?}");
+            // A 32nd of its interval, for that it waits must show at once.
+            let bound = 500 + reads_every / 20;
+            assert!(seen.median() < bound, "{:?}: {scene:?}", seen.ages);
+            assert!(seen.probes < 100, "{}: {scene:?}", seen.probes);
+        }
+    }
+}
+
+/// Whoever pauses a player for a minute sees pictures again a few seconds after going on.
+#[test]
+fn a_pause_is_no_habit() {
+    for pause in [10_000, 60_000, 300_000] {
         let scene = Scene {
-            reads_every,
-            read_jitter: 20,
-            duration: 16 * reads_every,
+            reads_every: pause,
+            reads_every_later: Some(10),
+            duration: 2 * pause,
+            phase: 1, // reads at once, and again after the pause
             ..Scene::default()
         };
         let seen = play(&scene);
-        assert!(seen.ages.len() >= 7, "{seen:?}");
-        // A 32nd of its interval, for that it waits must show at once.
-        // And no frame is held for longer than 25 s: one that waits may give up after 30 s.
-        let bound = 500 + reads_every / 20 + reads_every.saturating_sub(25_000);
-        assert!(seen.median() < bound, "{reads_every}: {:?}", seen.ages);
-        assert!(seen.probes < 200 * 16, "{}", seen.probes);
+        assert!(seen.longest_wait < 12_000, "{}: {pause}", seen.longest_wait);
     }
 }
 
 /// OpenCV gives up after 30 s.
 #[test]
 fn who_has_read_rarely_and_begins_to_wait_is_not_kept_waiting() {
-    for reads_every in [4_000, 12_000, 15_000, 20_000, 25_000] {
+    for reads_every in [4_000, 12_000, 15_000, 20_000, 25_000, 30_000] {
         for buffer_grows in [false, true] {
             let scene = Scene {
                 reads_every,
@@ -111,7 +133,7 @@ fn who_has_read_rarely_and_begins_to_wait_is_not_kept_waiting() {
             };
             let seen = play(&scene);
             assert!(
-                seen.longest_wait < 27_000,
+                seen.longest_wait < 29_500,
                 "{}: {scene:?}",
                 seen.longest_wait
             );
@@ -145,7 +167,7 @@ proptest! {
     ) {
         let scene = Scene {
             camera_interval, encoding, frame, one_way, bytes_per_ms, reads_every, read_jitter, hiccup, phase, decoding,
-            buffer_grows, seed, buffer: 24 << 20, duration: 60_000, reads_every_later: None,
+            buffer_grows, shows: 100, seed, buffer: 24 << 20, duration: 60_000, reads_every_later: None,
         };
         let seen = play(&scene);
         // The client's own unsteadiness, and what its delayed acknowledgements hide.
