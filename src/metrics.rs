@@ -1,5 +1,6 @@
 //! What picam counts of itself, for /metrics and /status.
 
+use crate::system::update;
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -37,6 +38,13 @@ pub struct Recovery {
     pub step: &'static str,
 }
 
+/// How the last look for an update went; the label of `picam_update_check_age_seconds`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CheckResult {
+    /// One of [`update::RESULTS`].
+    result: &'static str,
+}
+
 /// All counters, and the registry that writes them as text.
 pub struct Metrics {
     registry: Registry,
@@ -70,10 +78,12 @@ pub struct Metrics {
     connections: Gauge,
     frame_age: Gauge<f64, AtomicU64>,
     signal: Gauge,
+    update_check: Family<CheckResult, Gauge<f64, AtomicU64>>,
     rss: Gauge,
 }
 
 /// What is not counted but read when somebody asks.
+#[derive(Clone)]
 pub struct Sample {
     /// Stream clients.
     pub streams: usize,
@@ -83,6 +93,8 @@ pub struct Sample {
     pub silence: Duration,
     /// Whether pictures flow.
     pub live: bool,
+    /// How the last look for an update went.
+    pub update: update::Check,
 }
 
 /// The forms in which Prometheus reads metrics.
@@ -171,6 +183,12 @@ impl Metrics {
                 "Time since the newest frame came",
                 Unit::Seconds,
             ),
+            update_check: with_unit(
+                registry,
+                "update_check_age",
+                "Time since the last look for an update, or since the machine's start",
+                Unit::Seconds,
+            ),
             rss: with_unit(
                 registry,
                 "resident_memory",
@@ -212,6 +230,18 @@ impl Metrics {
         self.refused.get_or_create(&Refusal { reason }).inc();
     }
 
+    /// One line, with the last result alone.
+    fn show_update(&self, check: &update::Check) {
+        for result in update::RESULTS.into_iter().filter(|it| *it != check.result) {
+            self.update_check.remove(&CheckResult { result });
+        }
+        let last = CheckResult {
+            result: check.result,
+        };
+        let age = check.age.as_secs_f64();
+        self.update_check.get_or_create(&last).set(age);
+    }
+
     /// Everything as text.
     pub fn to_text(&self, now: &Sample, format: Format) -> String {
         self.streams.set(now.streams as i64);
@@ -219,6 +249,7 @@ impl Metrics {
         self.frame_age.set(now.silence.as_secs_f64());
         self.signal.set(now.live.into());
         self.rss.set(rss_bytes() as i64);
+        self.show_update(&now.update);
         let mut text = String::new();
         let _ = encode(&mut text, &self.registry); // writing to a String cannot fail
         match format {
@@ -299,7 +330,15 @@ mod tests {
             connections: 3,
             silence: Duration::from_millis(1500),
             live: true,
+            update: update::Check {
+                result: "failed",
+                time: None,
+                age: Duration::from_secs(90),
+            },
         };
+        let mut before = sample.clone();
+        before.update.result = "none";
+        metrics.to_text(&before, Format::Prometheus);
         let text = metrics.to_text(&sample, Format::Prometheus);
         for line in [
             "# HELP picam_frames_captured_total Frames that came from the camera.",
@@ -309,10 +348,12 @@ mod tests {
             "# TYPE picam_streams gauge",
             "picam_streams 2",
             "picam_frame_age_seconds 1.5",
+            "picam_update_check_age_seconds{result=\"failed\"} 90.0",
             "# TYPE picam_encode_seconds histogram",
         ] {
             assert!(text.lines().any(|it| it == line), "{line} in\n{text}");
         }
+        assert!(!text.contains("result=\"none\""), "{text}");
         assert!(
             !text.contains("# EOF") && !text.contains("# UNIT"),
             "{text}"

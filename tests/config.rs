@@ -711,6 +711,7 @@ fn update_urls() {
         "",
         "http://10.0.0.1/picam/",
         "https://updates.example:8443/picam-rpi5.raucb?site=3&x=%20",
+        "https://updates.example/picam/ http://10.0.0.1/picam/",
     ] {
         load("update.toml", &format!("[update]\nurl = \"{url}\""));
     }
@@ -720,6 +721,8 @@ fn update_urls() {
         "http://",
         "http:///x",
         "http://a/b c",
+        "http://a/  http://b/",
+        "http://a/ ",
         "http://a/$'x'",
         "http://ä/",
     ] {

@@ -295,7 +295,7 @@ pub(super) static SECTIONS: &[Section] = &[
             unit: "",
             accepts: Accepts::Text(is_update_url, UPDATE_URL_EXPECTED),
             live: true,
-            doc: "Where the appliance looks for a newer bundle by itself; picam-update reads it. Empty: it does not look.",
+            doc: "Where the appliance looks for a newer bundle by itself: the first URL that can be read. Empty: it does not look.",
         }],
     },
     Section {

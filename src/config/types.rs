@@ -250,27 +250,30 @@ impl Default for WatchdogConfig {
 }
 
 /// What `update.url` accepts.
-pub(super) const UPDATE_URL_EXPECTED: &str = "an http:// or https:// URL (one that ends in / gets the board's bundle name appended), or empty";
+pub(super) const UPDATE_URL_EXPECTED: &str = "http:// or https:// URLs with a blank between them (one that ends in / gets the board's bundle name appended), or empty";
 
 /// The `[update]` section. The streamer itself has no use for it: `picam-update` of the appliance reads it
 /// from `picam --print-config`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateConfig {
-    /// URL of a RAUC bundle, or of the folder with one bundle a board if it ends in `/`; empty for none.
+    /// URLs of a RAUC bundle, or of the folder with one bundle a board where it ends in `/`; empty for none. The first that
+    /// can be read counts.
     pub url: String,
 }
 
-/// Whether `text` is one of [`UPDATE_URL_EXPECTED`]. A shell script reads it: no quotes, no blanks, no escapes.
+/// Whether `text` is one of [`UPDATE_URL_EXPECTED`]. A shell script reads it: no quotes, no escapes.
 pub(super) fn is_update_url(text: &str) -> bool {
-    let host = text
-        .strip_prefix("http://")
-        .or_else(|| text.strip_prefix("https://"));
     let plain = |c: char| c.is_ascii_graphic() && !"\"'`\\<>".contains(c);
-    text.is_empty()
-        || host.is_some_and(|host| {
-            !host.is_empty() && !host.starts_with('/') && text.chars().all(plain)
+    let is_url = |text: &str| {
+        let host = text
+            .strip_prefix("http://")
+            .or_else(|| text.strip_prefix("https://"));
+        host.is_some_and(|host| {
+            !host.is_empty() && !host.starts_with('/') && host.chars().all(plain)
         })
+    };
+    text.is_empty() || text.split(' ').all(is_url)
 }
 
 /// The `[log]` section.

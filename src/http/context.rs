@@ -11,6 +11,7 @@ use crate::log_limit::LogLimit;
 use crate::metrics::{Metrics, Sample};
 use crate::pulse::{Pulse, Verdict};
 use crate::sync::{read, write};
+use crate::system::update::last_check;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
@@ -76,6 +77,7 @@ impl Context {
             connections: self.guard.connections(),
             silence: self.pulse.silence(Timestamp::now()),
             live: self.verdict() == Verdict::Live,
+            update: last_check(),
         }
     }
 }

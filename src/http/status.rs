@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::controls::{Availability, Control, Ranges, TABLE};
 use crate::metrics::{Format, rss_bytes};
 use crate::pulse::Verdict;
+use crate::system::update::last_check;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::Ordering;
 
@@ -31,6 +32,7 @@ pub(super) fn json(context: &Context) -> Reply {
         .iter()
         .map(|(control, value)| (control.to_owned(), json!(value)))
         .collect();
+    let check = last_check();
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "source": config.camera.source.to_string(),
@@ -65,6 +67,11 @@ pub(super) fn json(context: &Context) -> Reply {
             "stalls": metrics.stalls.get(),
             "requests": metrics.requests.get(),
             "panics": metrics.panics.get(),
+        },
+        "update": {
+            "result": check.result,
+            "time": check.time,
+            "age_seconds": check.age.as_secs_f64(),
         },
         "process": { "rss_bytes": rss_bytes() },
     });

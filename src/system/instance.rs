@@ -54,7 +54,9 @@ impl Instance {
         } else {
             address
         };
-        // Two that start at the same moment both pass the probe: an abstract socket's name can be had once.
+        // Two that start at the same moment both pass the probe: an abstract socket's name can be had once. Any user of
+        // the machine can take it first, as he can the port itself. Unlike a file's, the name is gone with its process
+        // and belongs to the same network as the port.
         let lock = lock(address).map_err(refused)?;
         Ok(Self {
             address,

@@ -1,4 +1,4 @@
-//! picam and the operating system: cores, the address, supervisors, watchdogs.
+//! picam and the operating system: cores, the address, supervisors, watchdogs, updates.
 
 pub mod affinity;
 pub mod descriptors;
@@ -6,4 +6,5 @@ pub mod faults;
 pub mod instance;
 pub mod notify;
 pub mod tryboot;
+pub mod update;
 pub mod watchdog;

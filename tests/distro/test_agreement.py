@@ -102,6 +102,31 @@ def test_config_txt_is_for_this_camera_and_has_the_watchdog():
     assert "CONFIG_WATCHDOG_HANDLE_BOOT_ENABLED=y" in (COMMON / "linux.cfg").read_text()
 
 
+def test_no_key_stops_uboot():
+    for name in BOARDS:
+        values = assignments(BUILDROOT_TREE / f"configs/picam_{name}_defconfig")
+        if values.get("BR2_TARGET_UBOOT") == "y":
+            fragment = values["BR2_TARGET_UBOOT_CONFIG_FRAGMENT_FILES"].strip('"')
+            text = (BUILDROOT_TREE / fragment.removeprefix("$(BR2_EXTERNAL_PICAM_PATH)/")).read_text()
+            assert "CONFIG_BOOTDELAY=-2" in text.splitlines(), name
+
+
+def test_no_file_system_takes_all_the_memory():
+    mounts = re.findall(r"mount -t tmpfs -o (\S+) tmpfs (\S+)", (OVERLAY / "etc/inittab").read_text())
+    assert {place for _, place in mounts} == {"/run", "/tmp", "/dev/shm"}
+    assert [place for options, place in mounts if not re.search(r"(^|,)size=\d+M(,|$)", options)] == []
+    unit = (OVERLAY / "usr/lib/systemd/system/picam.service").read_text()
+    assert re.search(r"^InaccessiblePaths=.*-/dev/shm( |$)", unit, re.M)  # systemd's own has no size
+
+
+def test_time_servers_are_the_same_and_not_the_public_pool():
+    """The pool asks who makes appliances for a zone of his own: ntppool.org, "for vendors"."""
+    busybox = (OVERLAY / "etc/picam/ntp-servers").read_text().split()
+    systemd = (OVERLAY / "etc/systemd/timesyncd.conf.d/picam.conf").read_text()
+    assert busybox and f"FallbackNTP={' '.join(busybox)}\n" in systemd
+    assert not [server for server in busybox if re.fullmatch(r"([\w-]+\.)?pool\.ntp\.org", server)]
+
+
 def test_boards_are_described_alike(machine):
     name, recipes = machine
     facts = board(name)

@@ -1,8 +1,10 @@
-"""What picam, taken over, can make root do: nothing. And what an update that cannot be remembered does: nothing."""
+"""What picam, taken over, can make root do: nothing. What an update that cannot be remembered does: nothing. And what is
+done to a partition that cannot be mounted."""
 
 import re
 import socket
 import struct
+import subprocess
 
 import pytest
 from support.appliance import PATIENCE
@@ -58,6 +60,66 @@ def test_nothing_is_armed_that_cannot_be_remembered(root):
     assert "staged cannot be written" in output and "code 1" in output and root.shell("ls /run/picam") == ""
     root.shell("umount /data/update")
     assert root.shell("/usr/lib/picam/rauc-backend set-primary B; echo code $?; cat /run/picam/armed /data/update/staged") == "code 0\nB\nB"
+
+
+# The card's last partition is a file, in a /dev of the root's own. No ext4 can be mounted, for whatever reason; the folder
+# that memory is mounted on says so.
+MOUNT = """
+mount -t tmpfs tmpfs /dev
+mknod /dev/null c 1 3
+mkdir /dev/picam
+mv /events/partition /dev/picam/data 2>/dev/null
+mkdir -p /run/stand-ins
+ln -s /usr/sbin/e2fsck /usr/sbin/mke2fs /run/stand-ins
+printf '#!/bin/sh\\ncase "$*" in *ext4*) exit 255 ;; *) exec /programs/mount "$@" ;; esac\\n' >/run/stand-ins/mount
+chmod +x /run/stand-ins/mount
+sed '/^mkdir -p \\$RUN$/,$d' /usr/lib/picam/data >/run/data
+echo mount_data >>/run/data
+PATH=/run/stand-ins:$PATH sh /run/data
+grep -q '^tmpfs /data tmpfs ' /proc/mounts && echo "in memory"
+"""
+
+
+@pytest.fixture
+def partition(root):
+    """A file system with a site's files, still outside of /dev."""
+    site = root.folder / "site"
+    site.mkdir()
+    (site / "authorized_keys").write_text("the key")
+    path = root.folder / "events/partition"
+    subprocess.run(["/usr/sbin/mke2fs", "-q", "-t", "ext4", "-b", "1024", "-d", site, path, "16M"], check=True)
+    return path
+
+
+def kept(root):
+    return root.shell("/usr/sbin/debugfs -R 'cat authorized_keys' /dev/picam/data 2>/dev/null")
+
+
+def test_a_partition_that_cannot_be_mounted_keeps_the_keys(root, partition):
+    told = root.shell(MOUNT)
+    assert "left as it is: settings live in memory" in told and told.endswith("in memory")
+    assert kept(root) == "the key"
+
+
+def test_a_damaged_superblock_is_mended_and_not_made_anew(root, partition):
+    with partition.open("r+b") as file:
+        file.seek(1024)
+        file.write(bytes(1024))  # there is another one at the beginning of each group of blocks
+    assert "left as it is" in root.shell(MOUNT)
+    assert kept(root) == "the key"
+
+
+def test_only_an_empty_partition_is_made_a_file_system(root):
+    with (root.folder / "events/partition").open("wb") as file:
+        file.truncate(8 << 20)
+    assert "has no file system: making it" in root.shell(MOUNT)
+    assert "has_journal" in root.shell("/usr/sbin/dumpe2fs -h /dev/picam/data 2>&1")
+
+
+def test_a_partition_that_cannot_be_read_is_left_alone(root):
+    told = root.shell(MOUNT)
+    assert "making it" not in told and told.endswith("in memory")
+    assert root.shell("ls /dev/picam") == ""
 
 
 # What RAUC installs: everybody may send to it. A program of root's takes RAUC's place on the bus.

@@ -5,6 +5,7 @@ from xml.sax.saxutils import escape
 WIDTH, PANEL, LEFT, GAP = 960, 130, 90, 40
 PANELS = [
     ("resident memory, MiB", [("memory_kib", 1 / 1024, "#1f77b4")]),
+    ("mappings", [("mappings", 1, "#8c564b")]),
     ("open descriptors", [("descriptors", 1, "#2ca02c")]),
     ("threads", [("threads", 1, "#9467bd")]),
     ("connections; streams", [("connections", 1, "#ff7f0e"), ("streams", 1, "#d62728")]),

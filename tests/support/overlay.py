@@ -1,8 +1,8 @@
 """The appliance's root without its kernel: rootfs-overlay laid over this machine's own root, in namespaces of its own.
 
 The scripts run as they are, under BusyBox, with their own process ids, mounts and network. Stand-ins take the place of
-what would reach outside: `reboot`, `logger` and `sync` write a line to `events` instead. Needs root; nothing of this
-machine is changed.
+what would reach outside: `reboot` and `logger` write a line to `events` instead, `sync` and `modprobe` do nothing. Needs
+root; nothing of this machine is changed.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ _STAND_INS = {
     "logger": 'case "$*" in *" -- "*) echo "logger $*" >>/events/log ;; *) exec cat >>/events/log ;; esac',
     "reboot": 'echo "reboot $*" >>/events/log',
     "sync": ":",
+    "modprobe": ":",
 }
 _START = """
 set -e

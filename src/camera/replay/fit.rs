@@ -5,7 +5,21 @@ use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::{ResizeOptions, Resizer, pixels::U8};
 
 /// The largest picture that is decoded: a small file can claim to be any size, and all of that becomes memory.
-pub(super) const LARGEST_PIXELS: usize = 50_000_000;
+const LARGEST_PIXELS: usize = 50_000_000;
+
+/// Whether a picture of this size is decoded.
+///
+/// # Errors
+/// It has more than [`LARGEST_PIXELS`]; the reason.
+pub(super) fn check_size(width: usize, height: usize) -> Result<(), String> {
+    if width.saturating_mul(height) <= LARGEST_PIXELS {
+        return Ok(());
+    }
+    let most = LARGEST_PIXELS / 1_000_000;
+    Err(format!(
+        "{width} x {height} pixels: expected at most {most} megapixels"
+    ))
+}
 
 /// Scales planes (samples, columns, rows) into `picture`, cutting what exceeds its aspect ratio.
 pub(super) fn fit(planes: &[(&[u8], usize, usize)], picture: &mut Picture) {

@@ -1,6 +1,6 @@
 //! JPEG files, one after the other. One that cannot be decoded is named in the log once and left out.
 
-use super::fit::{LARGEST_PIXELS, fit};
+use super::fit::{check_size, fit};
 use crate::camera::CameraError;
 use crate::picture::Picture;
 use log::warn;
@@ -127,12 +127,7 @@ fn to_yuv(jpeg: &[u8]) -> Result<YuvImage<Vec<u8>>, String> {
     let mut decompressor = turbojpeg::Decompressor::new().map_err(told)?;
     let header = decompressor.read_header(jpeg).map_err(told)?;
     let (width, height, subsamp) = (header.width, header.height, header.subsamp);
-    if width.saturating_mul(height) > LARGEST_PIXELS {
-        let most = LARGEST_PIXELS / 1_000_000;
-        return Err(format!(
-            "{width} x {height} pixels: expected at most {most} megapixels"
-        ));
-    }
+    check_size(width, height)?;
     let length = turbojpeg::yuv_pixels_len(width, 1, height, subsamp).map_err(told)?;
     let mut image = YuvImage {
         pixels: vec![0; length],

@@ -1,11 +1,11 @@
 //! A Y4M file, frame by frame, from the beginning again at its end.
 
-use super::fit::{LARGEST_PIXELS, fit};
+use super::fit::{check_size, fit};
 use crate::camera::CameraError;
 use crate::picture::Picture;
 use log::warn;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 pub(super) struct Video {
@@ -83,11 +83,12 @@ impl Chroma {
 
 fn open_y4m(path: &Path) -> Result<(y4m::Decoder<BufReader<File>>, Chroma), CameraError> {
     let file = File::open(path).map_err(|error| CameraError::unreadable(path, error))?;
-    // Three bytes a pixel at the most, in C444.
-    let limits = y4m::Limits {
-        bytes: 3 * LARGEST_PIXELS,
-    };
-    let decoder = y4m::Decoder::new_with_limits(BufReader::new(file), limits);
+    let mut reader = BufReader::new(file);
+    let start = reader.fill_buf();
+    let (width, height) =
+        claimed_size(start.map_err(|error| CameraError::unreadable(path, error))?);
+    check_size(width, height).map_err(|reason| CameraError::unreadable(path, reason))?;
+    let decoder = y4m::Decoder::new(reader);
     let decoder = decoder.map_err(|error| CameraError::unreadable(path, error))?;
     use y4m::Colorspace::{C420, C420jpeg, C420mpeg2, C420paldv, C422, C444};
     let chroma = match decoder.get_colorspace() {
@@ -100,4 +101,35 @@ fn open_y4m(path: &Path) -> Result<(y4m::Decoder<BufReader<File>>, Chroma), Came
         }
     };
     Ok((decoder, chroma))
+}
+
+/// The largest width and height in the header at the start of a Y4M file; 0 for what is not in it. To be checked before
+/// the decoder multiplies them, which may overflow.
+fn claimed_size(start: &[u8]) -> (usize, usize) {
+    let header = start.split(|byte| *byte == b'\n').next();
+    let words = header.unwrap_or_default().split(|byte| *byte == b' ');
+    let largest = |name| {
+        let values = words.clone().filter_map(|word| word.strip_prefix(name));
+        let numbers = values.filter_map(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        numbers.max().unwrap_or(0)
+    };
+    (largest(b"W"), largest(b"H"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_video_that_claims_to_be_huge_is_refused_before_its_size_overflows() {
+        let path = std::env::temp_dir().join(format!("picam-huge-{}.y4m", std::process::id()));
+        for (width, height) in [(8000, 8000), (1_u64 << 32, 1 << 32), (2, u64::MAX)] {
+            let header = format!("YUV4MPEG2 H1 W{width} H{height} C444\nFRAME\n");
+            std::fs::write(&path, header).unwrap();
+            let error = Video::open(&path, (64, 64)).err().unwrap().to_string();
+            let expected = format!("{width} x {height} pixels: expected at most 50 megapixels");
+            assert!(error.ends_with(&expected), "{error}");
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
 }
