@@ -66,6 +66,7 @@ pub(super) fn json(context: &Context) -> Reply {
             "requests": metrics.requests.get(),
             "panics": metrics.panics.get(),
         },
+        "sandbox": context.sandbox.report(),
         "process": { "rss_bytes": rss_bytes() },
     });
     Reply::text(Status::Ok, "application/json", format!("{status:#}\n"))

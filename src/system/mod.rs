@@ -1,9 +1,10 @@
-//! picam and the operating system: cores, the address, supervisors, watchdogs.
+//! picam and the operating system: cores, the address, supervisors, watchdogs, the sandbox.
 
 pub mod affinity;
 pub mod descriptors;
 pub mod faults;
 pub mod instance;
 pub mod notify;
+pub mod sandbox;
 pub mod tryboot;
 pub mod watchdog;
