@@ -9,6 +9,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from support import sandbox
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 # The same on every architecture.
@@ -16,31 +17,7 @@ LANDLOCK_CREATE_RULESET, LANDLOCK_VERSION = 444, 1
 # Linux 6.12: what picam asks for.
 WHOLE = 6
 ARCHITECTURE = platform.machine()
-# Numbers of system calls.
-CALLS = {
-    "x86_64": {
-        "bind": 49, "bpf": 321, "chmod": 90, "connect": 42, "execve": 59, "fork": 57, "init_module": 175, "io_uring_setup": 425,
-        "ioctl": 16, "kill": 62, "memfd_create": 319, "mmap": 9, "mount": 165, "prctl": 157, "prlimit64": 302,
-        "process_vm_readv": 310, "ptrace": 101, "reboot": 169, "seccomp": 317, "setuid": 105, "socket": 41, "tgkill": 234,
-        "unlink": 87, "unshare": 272,
-    },
-    "aarch64": {
-        "bind": 200, "bpf": 280, "connect": 203, "execve": 221, "init_module": 105, "io_uring_setup": 425,
-        "ioctl": 29, "kill": 129, "memfd_create": 279, "mmap": 222, "mount": 40, "prctl": 167, "prlimit64": 261,
-        "process_vm_readv": 270, "ptrace": 117, "reboot": 142, "seccomp": 277, "setuid": 146, "socket": 198, "tgkill": 131,
-        "unshare": 97,
-    },
-}.get(ARCHITECTURE, {})  # fmt: skip
-# What the sandbox looks at the arguments of, with arguments that it refuses.
-REFUSED = {
-    "ioctl": (0, 0x5412, 0),  # types for whoever sits at the terminal
-    "mmap": (0, 4096, 7, 0x22, -1, 0),  # memory to write code to
-    "prctl": (4, 1),  # core dumps
-    "prlimit64": (1, 7),  # of init
-    "tgkill": (1, 1, 0),
-}
-
-
+CALLS = sandbox.CALLS.get(ARCHITECTURE, {})
 def landlock_version():
     return max(0, LIBC.syscall(LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_VERSION))
 
@@ -50,15 +27,8 @@ needs_numbers = pytest.mark.skipif(not CALLS, reason=f"SECCOMP NOT TESTED: numbe
 
 
 def attempt(picam, what, target):
-    """What comes of it: `done` or why not."""
-    status, _, body = picam.get(f"/debug/sandbox/{what}?target={target}")
-    assert status == 200
-    line = body.decode().strip()
-    return "done" if line.startswith("done") else re.fullmatch(r"refused: (.*) \(os error \d+\)", line)[1]
+    return sandbox.attempt(picam.get, what, target)
 
-
-def call(name):
-    return ",".join(map(str, (CALLS[name], *REFUSED.get(name, ()))))
 
 
 @needs_landlock
@@ -125,7 +95,7 @@ def test_what_it_needs_later_it_still_gets(start, tmp_path):
 def test_a_call_that_picam_never_makes_ends_it(start, name):
     picam = start()
     with pytest.raises(OSError):  # no answer comes
-        picam.get(f"/debug/sandbox/call?target={call(name)}")
+        picam.get(f"/debug/sandbox/call?target={sandbox.arguments(CALLS, name)}")
     assert picam.wait() == -signal.SIGSYS
 
 
@@ -134,7 +104,7 @@ def test_in_log_mode_nothing_is_refused(start, tmp_path):
     picam = start({"security": {"sandbox": "log"}})
     assert picam.status()["sandbox"] == {"mode": "log", "files": "open", "calls": "logged"}
     assert attempt(picam, "read", "/etc/passwd") == "done"
-    assert attempt(picam, "call", f"{CALLS['socket']},2,1,0") == "done"
+    assert attempt(picam, "call", sandbox.arguments(CALLS, 'socket')) == "done"
     assert attempt(picam, "write", tmp_path / "new") == "done"
     picam.signal(signal.SIGTERM)
     assert picam.wait() == 0

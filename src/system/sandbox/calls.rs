@@ -41,7 +41,7 @@ const ALWAYS: &[c_long] = &[
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 const OLD: &[c_long] = &[
-    libc::SYS_epoll_wait, libc::SYS_mkdir, libc::SYS_poll, libc::SYS_readlink, libc::SYS_rename,
+    libc::SYS_access, libc::SYS_epoll_wait, libc::SYS_mkdir, libc::SYS_poll, libc::SYS_readlink, libc::SYS_rename,
 ];
 #[cfg(target_arch = "aarch64")]
 const OLD: &[c_long] = &[];
@@ -53,6 +53,8 @@ const LIBCAMERA: &[c_long] = &[
     libc::SYS_dup, libc::SYS_ftruncate, libc::SYS_memfd_create,
     // Its threads wake each other.
     libc::SYS_eventfd2,
+    // It asks whether it may open a device.
+    libc::SYS_faccessat, libc::SYS_faccessat2,
 ];
 
 /// Kinds of ioctl (the second byte of its number) that libcamera needs: V4L2, media controller, DMA heap, DMA buffer,

@@ -72,8 +72,9 @@ fn uses(
 ) -> Vec<(PathBuf, Use)> {
     let read = |path: &str| (PathBuf::from(path), Use::Read);
     let mut uses = vec![
-        // Memory and descriptors of its own; how many cores there are; the allocator asks whether memory is scarce.
+        // Memory and descriptors of its own; what cores there are; the allocator asks whether memory is scarce.
         read("/proc/self"),
+        read("/proc/cpuinfo"),
         read("/proc/sys/vm/overcommit_memory"),
         read("/sys"),
         // The time that is drawn into pictures.
