@@ -8,6 +8,7 @@ use crate::config::{Config, Layers};
 use crate::exit::{Exit, leave};
 use crate::system::affinity::{self, NoSuchCore};
 use crate::system::instance::InstanceError;
+use crate::system::sandbox::Sandbox;
 use parts::{Parts, start};
 use reload::reload_config;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -89,6 +90,7 @@ pub fn run(layers: &Layers, config: Config, reload: io::Result<Reload>) -> Resul
     let Reload(reload) = reload.map_err(system("cannot listen to signals"))?;
     affinity::check(&config.cpu)?;
     camera::prepare(&config.camera);
+    let sandbox = Sandbox::enter(&config, layers);
     // Until it serves, nothing needs to be ended well, and a source may hang while it is opened.
     let starting = Arc::new(AtomicBool::new(true));
     for signal in [SIGTERM, SIGINT] {
@@ -99,7 +101,7 @@ pub fn run(layers: &Layers, config: Config, reload: io::Result<Reload>) -> Resul
     let (sender, happenings) = mpsc::channel();
     forward_signals(sender.clone()).map_err(system("cannot listen to signals"))?;
     let mut parts = Parts::none();
-    let context = match start(config, &sender, &starting, &mut parts) {
+    let context = match start(config, sandbox, &sender, &starting, &mut parts) {
         Ok(context) => context,
         Err(error) => {
             if !parts.stop(true) {

@@ -103,12 +103,12 @@ fn every_kind_of_bad_file_is_answered_by_one_line() {
         (
             "listen = '[::]:8000'",
             1,
-            "unknown section \"listen\": expected server, camera, jpeg, controls, cpu, limits, state, watchdog, update or log",
+            "unknown section \"listen\": expected server, camera, jpeg, controls, cpu, limits, state, watchdog, update, security or log",
         ),
         (
             "[jpeg]\n[jpg]\nquality = 90",
             2,
-            "unknown section \"jpg\": expected server, camera, jpeg, controls, cpu, limits, state, watchdog, update or log",
+            "unknown section \"jpg\": expected server, camera, jpeg, controls, cpu, limits, state, watchdog, update, security or log",
         ),
         (
             "jpeg = 90",
@@ -218,6 +218,11 @@ fn every_kind_of_bad_file_is_answered_by_one_line() {
             "[log]\nlevel = 'loud'",
             2,
             "log.level = 'loud': expected error, warn, info, debug or trace",
+        ),
+        (
+            "[security]\nsandbox = 'yes'",
+            2,
+            "security.sandbox = 'yes': expected on, log or off",
         ),
         (
             "[server]\nlisten = 'localhost:8000'",
@@ -573,7 +578,7 @@ fn every_printed_key_is_commented() {
     let keys: Vec<_> = (0..lines.len())
         .filter(|&i| lines[i].contains(" ="))
         .collect();
-    assert_eq!(keys.len(), 54);
+    assert_eq!(keys.len(), 55);
     for i in keys {
         assert!(
             lines[i - 2].starts_with("# ") && lines[i - 2].ends_with('.'),

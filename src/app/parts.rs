@@ -16,6 +16,7 @@ use crate::system::affinity::{self, Role};
 use crate::system::descriptors::within_descriptors;
 use crate::system::instance::Instance;
 use crate::system::notify::Notify;
+use crate::system::sandbox::Sandbox;
 use crate::system::watchdog::{Device, Watchdog, Watching};
 use log::{info, warn};
 use std::cell::Cell;
@@ -78,6 +79,7 @@ impl Parts {
 /// Starts everything, and remembers in `parts` how to end it. Takes `starting` back before the first client can come.
 pub(super) fn start(
     config: Config,
+    sandbox: Sandbox,
     sender: &mpsc::Sender<Happening>,
     starting: &AtomicBool,
     parts: &mut Parts,
@@ -158,6 +160,7 @@ pub(super) fn start(
         streams: AtomicUsize::new(0),
         started: Instant::now(),
         stopping: AtomicBool::new(false),
+        sandbox,
         faults: std::env::var_os(FAULTS_VARIABLE).is_some_and(|value| value == "1"),
         malformed: LogLimit::new(),
         set: LogLimit::new(),
@@ -182,6 +185,7 @@ pub(super) fn start(
             saving.saved.iter().for_each(Saved::finish);
         });
     });
+    context.sandbox.close();
     info!(
         "picam {}: listening on http://{address}/",
         env!("CARGO_PKG_VERSION"),

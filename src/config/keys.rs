@@ -299,6 +299,16 @@ pub(super) static SECTIONS: &[Section] = &[
         }],
     },
     Section {
+        name: "security",
+        keys: &[Key {
+            name: "sandbox",
+            unit: "",
+            accepts: Accepts::Word(&["on", "log", "off"]),
+            live: false,
+            doc: "picam gives up what it never needs: files, connections, system calls. log: only the kernel's log says what it would miss.",
+        }],
+    },
+    Section {
         name: "log",
         keys: &[Key {
             name: "level",

@@ -35,6 +35,8 @@ pub struct Config {
     pub watchdog: WatchdogConfig,
     /// Where the appliance gets its updates.
     pub update: UpdateConfig,
+    /// What picam gives up.
+    pub security: SecurityConfig,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -61,6 +63,7 @@ impl Default for Config {
             state: StateConfig::default(),
             watchdog: WatchdogConfig::default(),
             update: UpdateConfig::default(),
+            security: SecurityConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -274,6 +277,27 @@ pub(super) fn is_update_url(text: &str) -> bool {
         })
     };
     text.is_empty() || text.split(' ').all(is_url)
+}
+
+/// The `[security]` section.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SecurityConfig {
+    /// Whether picam gives up what it does not need.
+    pub sandbox: SandboxMode,
+}
+
+/// What becomes of files and system calls that picam does not need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SandboxMode {
+    /// They are refused.
+    #[default]
+    On,
+    /// The kernel logs the calls, and nothing is refused.
+    Log,
+    /// Everything is open to picam that is open to its user.
+    Off,
 }
 
 /// The `[log]` section.

@@ -11,6 +11,7 @@ use crate::log_limit::LogLimit;
 use crate::metrics::{Metrics, Sample};
 use crate::pulse::{Pulse, Verdict};
 use crate::sync::{read, write};
+use crate::system::sandbox::Sandbox;
 use crate::system::update::last_check;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
@@ -42,6 +43,8 @@ pub struct Context {
     pub started: Instant,
     /// picam stops: streams end with their last boundary.
     pub stopping: AtomicBool,
+    /// What picam has given up.
+    pub sandbox: Sandbox,
     /// Whether /debug/… exists, which tests use.
     pub faults: bool,
     /// For the log of requests that cannot be parsed.

@@ -4,7 +4,7 @@ use super::Context;
 use super::reply::{Reply, Status};
 use super::request::Request;
 use crate::jpeg::Fault;
-use crate::system::faults;
+use crate::system::{faults, sandbox};
 use std::time::Duration;
 
 pub(super) fn reply(context: &Context, request: &Request) -> Reply {
@@ -26,9 +26,20 @@ pub(super) fn reply(context: &Context, request: &Request) -> Reply {
             };
             context.remote.stall(Duration::from_secs(seconds));
         }
-        _ => return Reply::line(Status::NotFound, "no such fault"),
+        path => return attempt(path, request),
     }
     Reply::line(Status::Ok, "ok")
+}
+
+/// Tries what the sandbox may refuse.
+fn attempt(path: &str, request: &Request) -> Reply {
+    let what = path.trim_start_matches("/debug/sandbox/");
+    let target = request.parameter("target").unwrap_or_default();
+    match sandbox::attempt(what, target) {
+        Some(Ok(result)) => Reply::line(Status::Ok, &format!("done: {result}")),
+        Some(Err(error)) => Reply::line(Status::Ok, &format!("refused: {error}")),
+        None => Reply::line(Status::NotFound, "no such fault"),
+    }
 }
 
 /// Calls itself until the coroutine's stack ends.

@@ -73,6 +73,7 @@ pub(super) fn json(context: &Context) -> Reply {
             "time": check.time,
             "age_seconds": check.age.as_secs_f64(),
         },
+        "sandbox": context.sandbox.report(),
         "process": { "rss_bytes": rss_bytes() },
     });
     Reply::text(Status::Ok, "application/json", format!("{status:#}\n"))

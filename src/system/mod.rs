@@ -1,10 +1,11 @@
-//! picam and the operating system: cores, the address, supervisors, watchdogs, updates.
+//! picam and the operating system: cores, the address, supervisors, watchdogs, updates, the sandbox.
 
 pub mod affinity;
 pub mod descriptors;
 pub mod faults;
 pub mod instance;
 pub mod notify;
+pub mod sandbox;
 pub mod tryboot;
 pub mod update;
 pub mod watchdog;

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::time::Duration;
 
 /// `SECONDS TIME RESULT`: from the machine's start to the end of the check, the time of day (UTC), one of [`RESULTS`].
-const FILE: &str = "/run/picam/checked";
+pub const FILE: &str = "/run/picam/checked";
 /// No line is that long.
 const LONGEST: u64 = 200;
 /// `none`: nothing was looked for; `ok`: there was nothing newer, or it is being installed; `refused`: there is a bundle

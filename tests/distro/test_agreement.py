@@ -127,6 +127,15 @@ def test_time_servers_are_the_same_and_not_the_public_pool():
     assert not [server for server in busybox if re.fullmatch(r"([\w-]+\.)?pool\.ntp\.org", server)]
 
 
+def test_the_kernel_has_what_the_sandbox_needs_and_no_debuggers():
+    lines = (COMMON / "linux.cfg").read_text().splitlines()
+    for name in ("SECURITY_LANDLOCK", "SECCOMP_FILTER", "STRICT_DEVMEM"):
+        assert f"CONFIG_{name}=y" in lines
+    assert 'CONFIG_LSM="landlock"' in lines, "built in is not enough: it must be started, too"
+    for name in ("KGDB", "KPROBES", "MAGIC_SYSRQ_SERIAL", "USER_NS"):
+        assert f"# CONFIG_{name} is not set" in lines
+
+
 def test_boards_are_described_alike(machine):
     name, recipes = machine
     facts = board(name)

@@ -189,6 +189,13 @@ def test_supervise_survives_its_logger(make_root):
     assert root.shell("cat /run/picam.pid") == supervisor == root.shell(f"[ -d /proc/{supervisor} ] && echo {supervisor}")
 
 
+def test_supervise_names_the_sandbox(make_root):
+    root = make_root()
+    serving(root)
+    root.shell("kill -SYS $(pidof picam)")
+    root.wait_event(r"supervise: picam was ended by signal 31 \(sandbox: a system call that picam never makes\)")
+
+
 def test_the_supervisor_is_started_again(make_root):
     root = make_root()
     serving(root)

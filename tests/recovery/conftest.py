@@ -9,11 +9,12 @@ SMALL = {"camera": {"width": 320, "height": 180}}
 
 @pytest.fixture
 def start(tmp_path):
-    """start(tables): a picam that may end by itself; killed after the test if it has not."""
+    """start(tables): a picam that may end by itself; killed after the test if it has not. Its file is in `folder`."""
     started = []
 
-    def start(tables=None, **env):
-        picam = Picam(tmp_path, {**SMALL, **(tables or {})}, env={"PICAM_TEST_FAULTS": "1", **env})
+    def start(tables=None, folder=tmp_path, preexec=None, **env):
+        env = {"PICAM_TEST_FAULTS": "1", **env}
+        picam = Picam(folder, {**SMALL, **(tables or {})}, env=env, preexec=preexec)
         started.append(picam)
         return picam.wait_ready()
 
