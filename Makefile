@@ -10,7 +10,7 @@ ARGS ?=
 SECONDS ?= $(if $(filter fuzz,$(MAKECMDGOALS)),60,3600)
 
 .PHONY: help run test test-libcamera dist test-dist image test-image test-image-full test-camera test-camera-full test-distro test-all \
-	bench bench-camera soak test-soak fuzz
+	bench bench-camera attack soak test-soak fuzz
 # What compares, counts or measures does so best with the processors for itself.
 .NOTPARALLEL:
 
@@ -27,6 +27,7 @@ help:
 	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
 	@echo 'make test-all        all of these tests, as CI does'
 	@echo 'make soak            let clients come, go, stall and send rubbish for an hour, or SECONDS=...; test-soak: 2 minutes'
+	@echo 'make attack          let one neighbour attack picam and its guard for ten minutes, in three ways'
 	@echo 'make fuzz            fuzz the parsers, 60 s each, or SECONDS=...'
 	@echo 'make bench           print processor time, latency and memory figures'
 	@echo 'make bench-camera    run picam and the Python service it replaces side by side in qemu, into docs/performance.md'
@@ -93,6 +94,11 @@ bench-camera: dist
 	@tests/setup.sh test
 	@tests/image/setup.sh
 	@cd tests && ../$(PYTHON) -m bench.camera
+
+attack:
+	@tests/setup.sh test
+	cargo build --release --locked
+	PICAM_ATTACK_SECONDS=600 $(PYTHON) -m pytest -s tests/overlay/test_guard.py -k neighbour
 
 soak test-soak:
 	@tests/setup.sh test
