@@ -31,6 +31,9 @@ const LONG_INTERVALS: u32 = 4;
 const LONGEST_GUESS: Duration = Duration::from_secs(5);
 /// To a client that reads no more often than this each frame comes early, at little cost: that it waits must show at once.
 const SELDOM: Duration = Duration::from_secs(3);
+/// Of such a client, that it has waited, and since when nobody knows: this part of its interval at a guess. Without it a
+/// prediction that is too long would make it wait longer each time.
+const WAITED_PART: u32 = 16;
 /// A frame may come late in this many reads in a row. Then one has to come early: a client that has begun to read
 /// faster looks just like one that waits for a late frame.
 const LATE_READS: u32 = 3;
@@ -136,7 +139,15 @@ impl Reads {
             // Perhaps it has waited since then, perhaps not.
             Some(at) if waited_for && read.time() >= at.before(self.exact) => {
                 self.late_in_a_row += 1;
-                at.min(read.time())
+                let interval = self
+                    .times
+                    .back()
+                    .map_or(Duration::ZERO, |last| at.since(*last));
+                let waited = match interval < SELDOM {
+                    true => Duration::ZERO,
+                    false => interval / WAITED_PART,
+                };
+                at.min(read.time()).before(waited)
             }
             _ if waited_for => {
                 *self = Self {
