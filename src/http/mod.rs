@@ -3,6 +3,7 @@
 
 mod client;
 mod context;
+mod controls;
 mod cut;
 mod debug;
 mod freshness;

@@ -4,7 +4,7 @@ use super::client::Client;
 use super::origin::may_read;
 use super::reply::{Reply, Status};
 use super::request::Request;
-use super::{Context, debug, set, snapshot, status, stream};
+use super::{Context, controls, debug, set, snapshot, status, stream};
 use std::io;
 
 /// What there is under a path.
@@ -13,6 +13,7 @@ enum Endpoint {
     Stream,
     Snapshot,
     Set,
+    Controls,
     Status,
     Metrics,
     Health,
@@ -38,6 +39,7 @@ fn endpoint(request: &Request, faults: bool) -> Option<Endpoint> {
             _ => None,
         },
         "/set" => Some(Endpoint::Set),
+        "/controls" => Some(Endpoint::Controls),
         "/status" => Some(Endpoint::Status),
         "/metrics" => Some(Endpoint::Metrics),
         "/healthz" => Some(Endpoint::Health),
@@ -55,13 +57,14 @@ pub(super) fn answer(context: &Context, request: &Request, client: &mut Client) 
             Some(Endpoint::Stream) => return stream::serve(context, request, client),
             Some(Endpoint::Snapshot) => snapshot::reply(context, request, client)?,
             Some(Endpoint::Set) => set::reply(context, request),
+            Some(Endpoint::Controls) => controls::json(context),
             Some(Endpoint::Status) => status::json(context),
             Some(Endpoint::Metrics) => status::metrics(context, request),
             Some(Endpoint::Health) => status::health(context),
             Some(Endpoint::Debug) => debug::reply(context, request),
             None => Reply::line(
                 Status::NotFound,
-                "nothing here; there are /stream /jpg /set /status /metrics /healthz",
+                "nothing here; there are /stream /jpg /set /controls /status /metrics /healthz",
             ),
         },
     };

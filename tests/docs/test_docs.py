@@ -217,6 +217,13 @@ def test_every_field_of_the_status(picam):
     assert documented == printed - parents
 
 
+def test_every_member_of_a_control(picam):
+    documented = {name for _, row in rows_with(HTTP, "member") for name in code(row["member"])}
+    answer = json.loads(picam.get("/controls")[2])
+    assert [control["name"] for control in answer] == list(control_rows())
+    assert all(set(control) == documented for control in answer)
+
+
 def test_every_metric(picam):
     with socket.create_connection(("127.0.0.1", picam.port)) as sock:  # a counter by reason begins with the first one
         sock.sendall(b"nonsense\r\n\r\n")
