@@ -11,17 +11,8 @@ use picam::config::{Config, Layers, Overrides};
 /// A line of a refusal: 60 characters of the file, and what is accepted instead.
 const LONGEST_LINE: usize = 1200;
 
-/// The files of this process, in memory where the system has a place for that.
-static FILES: LazyLock<[PathBuf; 2]> = LazyLock::new(|| {
-    let memory = PathBuf::from("/dev/shm");
-    let place = if memory.is_dir() {
-        memory
-    } else {
-        std::env::temp_dir()
-    };
-    ["image", "site"]
-        .map(|name| place.join(format!("picam-fuzz-{}-{name}.toml", std::process::id())))
-});
+static FILES: LazyLock<[PathBuf; 2]> =
+    LazyLock::new(|| ["image.toml", "site.toml"].map(picam_fuzz::file));
 
 /// Loads files with these contents, and leaves none behind.
 fn load(contents: &[&[u8]]) -> Result<Config, String> {

@@ -17,4 +17,4 @@ pub use capture::{Capture, CaptureError, CaptureJob};
 pub use readings::Readings;
 pub use recovery::Step;
 pub use remote::Remote;
-pub use source::{Camera, CameraError, Frame, prepare, versions};
+pub use source::{Camera, CameraError, Frame, open, prepare, versions};

@@ -144,7 +144,7 @@ impl CameraError {
 ///
 /// # Errors
 /// The source is not there or not usable.
-pub(super) fn open(
+pub fn open(
     config: &CameraConfig,
     requested: &controls::Set,
     last: u64,
