@@ -1,16 +1,18 @@
 # picam. `make run` serves the test picture, `make test` runs every test; both install what is missing first.
 
 PYTHON := .venv/bin/python
-SHELL_SCRIPTS := .ci/run fuzz/run tests/setup.sh cross/setup cross/dist $(wildcard cross/parts/*.sh tests/dist/*.sh)
+SHELL_SCRIPTS := .ci/run fuzz/run fuzz/make-seeds tests/setup.sh cross/setup cross/dist $(wildcard cross/parts/*.sh tests/dist/*.sh)
 SHELL_SCRIPTS += tests/image/setup.sh $(wildcard tests/image/guest/init tests/image/guest/S*) \
 	tests/camera-module/build tests/camera/init tests/bench/camera/supervise $(wildcard rootfs-overlay/etc/init.d/* rootfs-overlay/usr/bin/* rootfs-overlay/usr/lib/picam/*)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 ARGS ?=
-# How long `make soak` runs; how long `make fuzz` spends on each target.
-SECONDS ?= $(if $(filter fuzz,$(MAKECMDGOALS)),60,3600)
+# How long `make soak` runs; how long `make fuzz` spends on each target, or on TARGET.
+SECONDS ?= 3600
+TIME ?= 60
+TARGET ?=
 
 .PHONY: help run test test-libcamera dist test-dist image test-image test-image-full test-camera test-camera-full test-distro test-all \
-	bench bench-camera attack soak test-soak fuzz
+	bench bench-camera attack soak test-soak fuzz test-fuzz
 # What compares, counts or measures does so best with the processors for itself.
 .NOTPARALLEL:
 
@@ -28,7 +30,8 @@ help:
 	@echo 'make test-all        all of these tests, as CI does'
 	@echo 'make soak            let clients come, go, stall and send rubbish for an hour, or SECONDS=...; test-soak: 2 minutes'
 	@echo 'make attack          let one neighbour attack picam and its guard for ten minutes, in three ways'
-	@echo 'make fuzz            fuzz the parsers, 60 s each, or SECONDS=...'
+	@echo 'make fuzz            fuzz what strangers and files hand to picam: a minute a target, or [TARGET=...] [TIME=SECONDS];'
+	@echo '                     test-fuzz is the minute, as CI does it'
 	@echo 'make bench           print processor time, latency and memory figures'
 	@echo 'make bench-camera    run picam and the Python service it replaces side by side in qemu, into docs/performance.md'
 
@@ -82,7 +85,7 @@ test-camera test-camera-full: dist
 test-distro:
 	@BUILDROOT='$(BUILDROOT)' OE_LAYERS='$(OE_LAYERS)' tests/distro/run
 
-test-all: test test-soak test-libcamera test-dist test-image test-camera test-distro
+test-all: test test-soak test-fuzz test-libcamera test-dist test-image test-camera test-distro
 	@echo 'make test-all: every test of every part passed'
 
 bench:
@@ -106,5 +109,9 @@ soak test-soak:
 	$(PYTHON) tests/soak/soak.py --seconds $(if $(filter test-%,$@),120,$(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 fuzz:
+	fuzz/run $(TIME) $(TARGET)
+
+test-fuzz:
+	@tests/setup.sh test
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
-	fuzz/run $(SECONDS)
+	fuzz/run 60
