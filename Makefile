@@ -15,6 +15,8 @@ TARGET ?=
 	bench bench-camera attack soak test-soak fuzz test-fuzz
 # What compares, counts or measures does so best with the processors for itself.
 .NOTPARALLEL:
+# The other tests of the streamer mostly wait: several run at a time.
+ALONE := tests/clients tests/http/test_load.py
 
 help:
 	@echo 'make run [ARGS=...]  build and start picam, on http://localhost:8000/stream'
@@ -47,7 +49,8 @@ test:
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo test --locked
 	cargo build --release --locked
-	$(PYTHON) -m pytest tests
+	$(PYTHON) -m pytest tests --numprocesses 4 $(addprefix --ignore=,$(ALONE))
+	$(PYTHON) -m pytest $(ALONE)
 	@echo 'make test: formatting, shellcheck, licences, clippy, cargo test and pytest passed'
 
 # A debug build: what is tested is libcamera, not how fast picam is with it.
