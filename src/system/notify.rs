@@ -1,5 +1,8 @@
 //! systemd's notification protocol (sd_notify(3)), as far as picam needs it: words on a datagram socket. Nothing
 //! happens where no supervisor asks for it.
+//!
+//! The crate sd-notify (0.5.0) is not used: it takes an abstract name for a path, and blocks when the supervisor does not
+//! read. The first two tests show that picam needs both.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -122,6 +125,17 @@ mod tests {
             .unwrap()
             .ready();
         assert_eq!(received(&supervisor), "READY=1");
+    }
+
+    #[test]
+    fn a_supervisor_that_does_not_read_stops_nobody() {
+        let name = format!("picam-notify-deaf-{}", std::process::id());
+        let _deaf =
+            UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        let notify = Notify::new(OsStr::new(&format!("@{name}")), None).unwrap();
+        for _ in 0..10_000 {
+            notify.alive(); // a socket that blocks would never return from one of these
+        }
     }
 
     #[test]
