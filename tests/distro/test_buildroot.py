@@ -100,6 +100,7 @@ def package(buildroot, tarball, tmp_path_factory):
     shutil.copytree(BUILDROOT_TREE, external, ignore=shutil.ignore_patterns("picam.hash"))
     shutil.copy(BUILDROOT_TREE / "package/picam/picam.hash", external / "package/picam/")
     shutil.copytree(ROOT / "rootfs-overlay", folder / "picam/rootfs-overlay", symlinks=True)
+    shutil.copy(ROOT / "Cargo.toml", folder / "picam/")
     output = Output(buildroot, folder, external)
     (folder / "config").write_text(
         (external / "configs/picam_rpi5_defconfig").read_text() + f'BR2_PACKAGE_PICAM_SITE="file://{tarball.parent}"\n'

@@ -328,6 +328,7 @@ def test_yocto_makes_the_boot_slot_that_buildroot_makes(name, tmp_path):
 def test_hash_is_recorded_only_for_the_tarball_that_was_meant(tarball, tmp_path):
     tree = tmp_path / "buildroot"
     shutil.copytree(BUILDROOT_TREE, tree)
+    shutil.copy(ROOT / "Cargo.toml", tmp_path)
     script, recorded = tree / "scripts/picam-hash", tree / "patches/picam/picam.hash"
     recorded.unlink(missing_ok=True)
     other = run(script, tarball, "0" * 64, check=False)

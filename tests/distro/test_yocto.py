@@ -11,12 +11,13 @@ import pytest
 from distro.tree import LAYER, MACHINES, oe_recipes
 
 # homepageping asks the network. There is no public address to name as HOMEPAGE or BUGTRACKER. Nothing here is built for
-# the build machine, which is what BBCLASSEXTEND is about.
+# the build machine, which is what BBCLASSEXTEND is about. The version is Cargo.toml's, and in no file's name.
 SUPPRESSED = (
     "oelint.vars.homepageping",
     "oelint.var.mandatoryvar.HOMEPAGE",
     "oelint.var.suggestedvar.BUGTRACKER",
     "oelint.var.bbclassextend",
+    "oelint.file.underscores",
 )
 
 

@@ -15,7 +15,7 @@ rauc_path() {
 
 # Version of picam, which is that of the image and of the bundle.
 picam_version() {
-	sed -n 's/^PICAM_VERSION = //p' "$BR2_EXTERNAL_PICAM_PATH/package/picam/picam.mk"
+	sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q;}' "$BR2_EXTERNAL_PICAM_PATH/../Cargo.toml"
 }
 
 # COMPATIBLE, DISK and CONSOLE of the board, and BOOTLOADER=u-boot where the firmware alone does not do.

@@ -4,7 +4,8 @@
 #
 ################################################################################
 
-PICAM_VERSION = 0.1.0
+# Cargo.toml is the one place of picam's version.
+PICAM_VERSION := $(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q;}' $(BR2_EXTERNAL_PICAM_PATH)/../Cargo.toml)
 PICAM_SITE = $(call qstrip,$(BR2_PACKAGE_PICAM_SITE))
 PICAM_SOURCE = picam-$(PICAM_VERSION)-aarch64.tar.xz
 PICAM_LICENSE = MIT, LGPL-2.1+ (libcamera), BSD-2-Clause (libpisp, tuning files)

@@ -5,6 +5,8 @@ CVE_PRODUCT = "picam"
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://LICENSE;md5=2d8a761e6245e42a487c138cffc6b5d2"
 
+PV = "${PICAM_VERSION}"
+
 # nooelint: oelint.vars.fileextrapaths,oelint.vars.outofcontext
 FILESEXTRAPATHS:prepend := "${PICAM_TOP}:"
 

@@ -5,6 +5,8 @@ CVE_PRODUCT = "picam"
 LICENSE = "MIT & LGPL-2.1-or-later & BSD-2-Clause"
 LIC_FILES_CHKSUM = "file://share/doc/picam/LICENSE;md5=2d8a761e6245e42a487c138cffc6b5d2"
 
+PV = "${PICAM_VERSION}"
+
 # Where the tarball is: a folder of this machine, or a URL together with PICAM_SHA256.
 PICAM_DIST_DIR ?= "${PICAM_TOP}/dist"
 PICAM_DIST_URI ?= "file://picam-${PV}-aarch64.tar.xz"

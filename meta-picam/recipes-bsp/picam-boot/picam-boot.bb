@@ -6,6 +6,7 @@ LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://LICENSE;md5=2d8a761e6245e42a487c138cffc6b5d2"
 
 DEPENDS = "dosfstools-native mtools-native"
+PV = "${PICAM_VERSION}"
 
 # rootfs-overlay/ and buildroot/board/common/ are shared with the Buildroot image, outside this layer.
 # nooelint: oelint.vars.fileextrapaths,oelint.vars.outofcontext

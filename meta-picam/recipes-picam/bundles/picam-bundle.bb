@@ -3,6 +3,7 @@ DESCRIPTION = "Boot and root slot of picam-image, signed with RAUC_KEY_FILE."
 SECTION = "base"
 CVE_PRODUCT = "picam"
 LICENSE = "MIT"
+PV = "${PICAM_VERSION}"
 SRC_URI = ""
 
 inherit bundle
