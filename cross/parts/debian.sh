@@ -34,7 +34,7 @@ install_host_packages() {
     # libclang-dev: bindgen's parser with the compiler's own headers. cmake and nasm: libjpeg-turbo.
     wanted="ca-certificates cmake gcc g++ git libc6-dev libclang-dev make nasm patch pkg-config
         python3 python3-venv util-linux xz-utils"
-    if [ "$(dpkg --print-architecture)" != "$debian_arch" ]; then
+    if [ -n "$cross_compiling" ]; then
         suffix=$(echo "$triplet" | tr _ -)
         wanted="$wanted gcc-$suffix g++-$suffix"
     fi
@@ -70,7 +70,8 @@ EOF
     APT_CONFIG=$apt_root/apt.conf apt-get -q update >&2
 }
 
-# debs FOLDER PACKAGE:ARCH... : downloads packages with the last private_apt and unpacks them below FOLDER.
+# debs FOLDER PACKAGE:ARCH... : downloads packages with the last private_apt and unpacks them below FOLDER. Adds a line
+# "name version architecture" for each to FOLDER.packages, for the list of what is inside.
 debs() {
     into=$1
     shift
@@ -81,6 +82,8 @@ debs() {
         APT_CONFIG=$apt_root/apt.conf apt-get -q download "$@" >&2
         for deb in ./*.deb; do
             dpkg -x "$deb" "$into"
+            # shellcheck disable=SC2016 # dpkg's variables
+            dpkg-deb --show --showformat '${Package} ${Version} ${Architecture}\n' "$deb" >>"$into.packages"
         done
         rm -f ./*.deb
     )
@@ -95,9 +98,13 @@ release_apt() {
 
 # The libraries that libcamera is built on, from the running release: they must fit its C library.
 # libyuv is what the virtual pipeline draws with; nlohmann-json is a header of libpisp's.
+# The cross compiler's own C library is the one of the release's first day, without any fix that came later: the
+# executable is linked with the target's, kept apart because libcamera's build must not find it.
 unpack_target_packages() {
     release_apt
     sysroot=$cache/work/sysroot-$machine
-    rm -rf "$sysroot"
+    libc=$cache/work/libc-$machine
+    rm -rf "$sysroot" "$sysroot.packages" "$libc" "$libc.packages"
     debs "$sysroot" "libyaml-dev:$debian_arch" "libyuv-dev:$debian_arch" nlohmann-json3-dev
+    [ -z "$cross_compiling" ] || debs "$libc" "libc6-dev:$debian_arch"
 }

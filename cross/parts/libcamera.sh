@@ -16,21 +16,10 @@ libcamera_key() {
         [ -z "$libpisp" ] || tree_sha256 "$libpisp"
         [ -z "$libpisp_shared" ] || tree_sha256 "$libpisp_shared/usr/include/libpisp"
         cat "$here/setup" "$here"/parts/debian.sh "$here"/parts/sources.sh "$here"/parts/libcamera.sh \
-            "$here/tools.txt" "$here"/patches/*.patch
+            "$here"/parts/components.sh "$here/tools.txt" "$here"/patches/*.patch
         "$triplet-g++" --version | head -n 1
         echo '#include <features.h>' | "$triplet-gcc" -E -dM - | grep -E '__GLIBC(_MINOR)?__'
     } | sha256sum | cut -c 1-16
-}
-
-install_python_tools() {
-    tools=$cache/tools-$(sha256sum "$here/tools.txt" | cut -c 1-16)
-    if [ ! -f "$tools/complete" ]; then
-        say "meson and ninja into $tools"
-        rm -rf "$tools"
-        python3 -m venv "$tools"
-        "$tools/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/tools.txt" >&2
-        touch "$tools/complete"
-    fi
 }
 
 machine_file() {
@@ -101,7 +90,7 @@ build_libcamera() {
     }
     complete_prefix
     mv "$prefix.part" "$prefix"
-    rm -rf "$work" "$sysroot"
+    rm -rf "$work" "$sysroot" "$sysroot.packages" "$libc" "$libc.packages"
 }
 
 # Puts the shared libpisp of Debian where libcamera's build looks for it: below $sysroot.
@@ -118,6 +107,9 @@ unpack_shared_libpisp() {
 complete_prefix() {
     part=$prefix.part
     cp "$sysroot/usr/lib/$triplet/libyaml.a" "$sysroot/usr/lib/$triplet/libyuv.a" "$part/usr/lib/"
+    # A folder of its own: an executable that is not static must not find it.
+    mkdir "$part/libc"
+    [ -z "$cross_compiling" ] || cp "$libc/usr/lib/$triplet/libc.a" "$libc/usr/lib/$triplet/libm.a" "$part/libc/"
     if [ -n "$libpisp" ]; then
         # libpisp asks the dynamic section whether it is installed. A static executable that is not position
         # independent has none: let it find an empty one.
@@ -175,12 +167,13 @@ EOF
     cp "$archive" "$part/source/"
 
     echo "$pipelines" | tr , '\n' >"$part/pipelines"
+    components >"$part/components.tsv"
     build_environment >"$part/env"
 }
 
 # Variables of cargo and of the build scripts' crates, by target: the host's own build scripts are not touched.
 build_environment() {
-    flags='-C target-feature=+crt-static'
+    flags="-C target-feature=+crt-static -C link-arg=-L$prefix/libc"
     # A shared libpisp may want a newer C library than the one that it is linked with here; it will find that.
     [ -z "$libpisp_shared" ] || flags='-C target-feature=-crt-static -C link-arg=-Wl,--allow-shlib-undefined'
     target_=$(echo "$rust_target" | tr - _)
