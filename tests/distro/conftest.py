@@ -54,6 +54,7 @@ def tarball(tmp_path_factory):
             ("bin/picam", 0o755, b"#!/bin/sh\necho stand-in\n"),
             ("share/libcamera/ipa/rpi/vc4/imx708.json", 0o644, b"{}\n"),
             ("share/doc/picam/LICENSE", 0o644, (ROOT / "LICENSE").read_bytes()),
+            ("share/doc/picam/picam.cdx.json", 0o644, b"{}\n"),
         ):
             info = tarfile.TarInfo(f"{name}/{member}")
             info.size, info.mode = len(content), mode

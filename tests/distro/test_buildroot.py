@@ -130,6 +130,7 @@ def test_buildroot_installs_picam(package, tarball):
     assert (target / "usr/share/libcamera/ipa/rpi/vc4/imx708.json").exists()
     assert (target / "etc/picam/picam.toml").read_text() == (ROOT / "rootfs-overlay/etc/picam/picam.toml").read_text()
     assert os.access(target / "etc/init.d/S60picam", os.X_OK)
+    assert (package.folder / "output/images/picam.cdx.json").exists()
 
 
 def test_licence_is_the_one_that_was_checked(package):

@@ -12,6 +12,8 @@ PICAM_LICENSE = MIT, LGPL-2.1+ (libcamera), BSD-2-Clause (libpisp, tuning files)
 PICAM_LICENSE_FILES = share/doc/picam/LICENSE
 # A static executable is installed, nothing is compiled.
 PICAM_ADD_TOOLCHAIN_DEPENDENCY = NO
+# The SBOM goes beside the images: Buildroot's own sees picam as one package.
+PICAM_INSTALL_IMAGES = YES
 # What is laid over the root file system, for this image and the Yocto one.
 PICAM_OVERLAY = $(BR2_EXTERNAL_PICAM_PATH)/../rootfs-overlay
 
@@ -22,6 +24,11 @@ define PICAM_INSTALL_TARGET_CMDS
 	cp -r $(@D)/share/. $(TARGET_DIR)/usr/share/
 	$(INSTALL) -D -m 0644 $(PICAM_OVERLAY)/etc/picam/picam.toml \
 		$(TARGET_DIR)/etc/picam/picam.toml
+endef
+
+define PICAM_INSTALL_IMAGES_CMDS
+	$(INSTALL) -D -m 0644 $(@D)/share/doc/picam/picam.cdx.json \
+		$(BINARIES_DIR)/picam.cdx.json
 endef
 
 define PICAM_INSTALL_INIT_SYSV

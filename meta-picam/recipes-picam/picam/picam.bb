@@ -29,7 +29,7 @@ S = "${UNPACKDIR}/picam-${PV}-aarch64"
 INHIBIT_PACKAGE_DEBUG_SPLIT = "1"
 INHIBIT_PACKAGE_STRIP = "1"
 
-inherit bin_package systemd useradd
+inherit bin_package deploy systemd useradd
 
 # bitbake refuses to parse anything at all while a file of SRC_URI is missing: without the tarball only picam is missing.
 # nooelint: oelint.task.noanonpython
@@ -57,6 +57,12 @@ do_install() {
     install -D -m 0644 ${UNPACKDIR}/picam.toml ${D}${sysconfdir}/picam/picam.toml
     install -D -m 0644 ${UNPACKDIR}/picam.service ${D}${systemd_system_unitdir}/picam.service
 }
+
+# The SBOM goes beside the images: create-spdx sees picam as one package.
+do_deploy() {
+    install -m 0644 ${S}/share/doc/picam/picam.cdx.json ${DEPLOYDIR}/
+}
+addtask deploy after do_install before do_build
 
 FILES:${PN} += "\
     ${datadir}/libcamera \

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Prints the licences of all crates that end in the executable: crate-licences.py TARGET FEATURE...
+"""Prints the licences of all crates that end in the executable: crate_licences.py TARGET FEATURE...
 
-Walks the normal dependencies (not those of build scripts, procedural macros and tests) of picam as cargo resolves
+Takes the normal dependencies (not those of build scripts, procedural macros and tests) of picam as cargo resolves
 them for TARGET, and prints each crate's SPDX expression and every licence file in its source, equal texts once.
 Exit code 1 if a crate has neither.
 """
@@ -17,23 +17,26 @@ PATTERN = re.compile(r"(licen[cs]e|copying|notice|copyright|unlicense|readme\.ij
 FOLDERS = ("", "LICENSES", "licenses", "libjpeg-turbo")
 
 
-def linked(metadata):
-    """The ids of picam's packages that are linked, picam itself left out."""
-    nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-    macros = {
-        package["id"]
-        for package in metadata["packages"]
-        if any("proc-macro" in target["kind"] for target in package["targets"])
-    }
+def linked_packages(target, features):
+    """The packages that are linked, picam itself left out, sorted; and the metadata of all, as cargo prints them."""
+    options = ["--locked", "--features", ",".join(features)]
+    # cargo's metadata counts features that only build scripts and tests ask for, too; its tree does not.
+    edges = ["--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"]
+    inside = {tuple(line.split()[:2]) for line in cargo("tree", "--target", target, *edges, *options).splitlines() if line}
+    metadata = json.loads(cargo("metadata", "--format-version", "1", "--filter-platform", target, *options))
     root = metadata["resolve"]["root"]
-    found, waiting = set(), [root]
-    while waiting:
-        for dependency in nodes[waiting.pop()]["deps"]:
-            normal = any(kind["kind"] is None for kind in dependency["dep_kinds"])
-            if normal and dependency["pkg"] not in found | macros:
-                found.add(dependency["pkg"])
-                waiting.append(dependency["pkg"])
-    return found
+    packages = [
+        package
+        for package in metadata["packages"]
+        if (package["name"], f"v{package['version']}") in inside and package["id"] != root
+    ]
+    assert len(packages) == len(inside) - 1, "cargo's tree and metadata disagree"
+    return sorted(packages, key=lambda package: (package["name"], package["version"])), metadata
+
+
+def cargo(*arguments):
+    """What cargo prints."""
+    return subprocess.run(["cargo", *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def texts(folder):
@@ -45,19 +48,14 @@ def texts(folder):
 
 
 def main():
-    target, features = sys.argv[1], sys.argv[2:]
-    command = ["cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", target]
-    command += ["--features", ",".join(features)]
-    metadata = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    inside = linked(metadata)
-    packages = [package for package in metadata["packages"] if package["id"] in inside]
+    packages, _ = linked_packages(sys.argv[1], sys.argv[2:])
     users = {}
     print("Rust crates in this executable, and their licences\n")
-    for package in sorted(packages, key=lambda package: (package["name"], package["version"])):
+    for package in packages:
         title = f"{package['name']} {package['version']}"
         files = list(texts(pathlib.Path(package["manifest_path"]).parent))
         if not package["license"] and not files:
-            sys.exit(f"crate-licences: {title} names no licence and has no licence file")
+            sys.exit(f"crate_licences: {title} names no licence and has no licence file")
         print(f"{title}: {package['license'] or 'see its text below'}")
         for name, text in files:
             users.setdefault(text, []).append(f"{title} {name}")
