@@ -1,4 +1,4 @@
-"""README.md and docs/ against the program: keys, options, exit codes, endpoints, controls, metrics, links."""
+"""The documents against the program and the tree: keys, endpoints, metrics and the rest, links, files, make's targets."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 from support.appliance import BINARY, ROOT
 
 CONFIGURATION, HTTP = (ROOT / "docs" / name for name in ("configuration.md", "http.md"))
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "meta-picam/SECURITY.md"]
 # A valid value other than the default for keys that describe a text.
 OTHER_TEXTS = {
     "server.listen": "127.0.0.1:18000",
@@ -263,3 +263,62 @@ def test_the_rooms_are_there():
     rooms = {path for _, row in rows_with(ROOT / "README.md", "look in") for path in code(row["look in"])}
     assert rooms
     assert not [path for path in rooms if not (ROOT / path).exists()]
+
+
+# Columns of tables whose texts in backticks are all files of this repository.
+FILE_COLUMNS = ("look in", "go through", "by which test")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_exist(page):
+    """Whatever in backticks begins with one of the repository's folders, and all of the columns that name files."""
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir()} - {"target", "dist", ".venv"}
+    words = {word.rstrip(":") for text in re.findall(r"`([^`\n]+)`", page.read_text()) for word in text.split()}
+    named = {word for word in words if "/" in word and word.partition("/")[0] in folders}
+    for column in FILE_COLUMNS:
+        named |= {path for _, row in rows_with(page, column) for path in code(row[column])}
+    missing = [path for path in named if not list(ROOT.glob(path.rstrip("/")))]
+    assert not missing
+
+
+def make_targets():
+    joined = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    return set(re.search(r"^\.PHONY: (.*)$", joined, re.M)[1].split())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_targets_of_make_that_are_named_exist(page):
+    """In backticks and in indented blocks."""
+    text = page.read_text()
+    spans = re.findall(r"`([^`\n]+)`", text) + re.findall(r"^    (.*)$", text, re.M)
+    named = {target for span in spans for target in re.findall(r"\bmake ([a-z][a-z-]*)", span)}
+    assert named <= make_targets()
+
+
+def test_every_lane_is_in_contributing():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    assert not [target for target in make_targets() if target != "help" and f"make {target}" not in text]
+
+
+def test_whom_to_tell_of_a_vulnerability_and_when_there_is_an_answer():
+    page = ROOT / "SECURITY.md"
+    assert all(re.fullmatch(r"\d+ days", row["within"]) for _, row in rows_with(page, "within"))
+    threats = rows_with(page, "must not")
+    assert len(threats) >= 6 and all(row["who"] and row["must not"] and row["so"] for _, row in threats)
+    assert "git log -1 --format" in page.read_text()
+
+
+def test_the_changelog_is_kept():
+    """Newest first, each with a date but the one to come, sections of Keep a Changelog alone; the version is there."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+    heads = re.findall(r"^## (.*)$", text, re.M)
+    assert heads[0] == "[Unreleased]" or re.match(r"\[\d", heads[0])
+    versions = [re.fullmatch(r"\[(\d+)\.(\d+)\.(\d+)\] - \d{4}-\d\d-\d\d", head) for head in heads if head != "[Unreleased]"]
+    assert all(versions)
+    numbers = [tuple(map(int, version.groups())) for version in versions]
+    assert numbers == sorted(numbers, reverse=True)
+    sections = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.*)$", text, re.M)) <= sections
+    unreleased = text.split("\n## ")[1]
+    version = ".".join(map(str, numbers[0]))
+    assert run("--version").split()[1] in (version, *re.findall(r"\d+\.\d+\.\d+", unreleased))
