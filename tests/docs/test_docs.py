@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import tomllib
 
 import pytest
 from support.appliance import BINARY, ROOT
@@ -322,3 +323,18 @@ def test_the_changelog_is_kept():
     unreleased = text.split("\n## ")[1]
     version = ".".join(map(str, numbers[0]))
     assert run("--version").split()[1] in (version, *re.findall(r"\d+\.\d+\.\d+", unreleased))
+
+
+# Written by cargo; what changed in it; what is not installed any more.
+VERSION_FILES = {"Cargo.toml", "Cargo.lock", "fuzz/Cargo.lock", "CHANGELOG.md", "docs/security.md"}
+VERSION_FILES |= {"rootfs-overlay/etc/rauc/system.conf"}
+
+
+def test_the_version_is_in_one_place():
+    version = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
+    assert run("--version").split()[:2] == ["picam", version]
+    for lock in ("Cargo.lock", "fuzz/Cargo.lock"):
+        packages = tomllib.loads((ROOT / lock).read_text())["package"]
+        assert [package["version"] for package in packages if package["name"] == "picam"] == [version], lock
+    found = subprocess.run(["git", "grep", "-lwF", version], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert set(found.split()) <= VERSION_FILES
