@@ -46,3 +46,16 @@ def test_log_mode_says_what_would_be_refused_and_nothing_else(camera, faults):
     assert refused_calls(guest) == before
     assert sandbox.attempt(guest.get, "call", sandbox.arguments(CALLS, "socket")) == "done"
     assert refused_calls(guest) == [*before, str(CALLS["socket"])]
+
+
+def test_a_camera_that_is_plugged_in_later_is_opened(guest):
+    """Its devices were not there when picam gave up all others."""
+    guest.start_picam(SMALL)
+    guest.wait_status(lambda status: status["camera"]["phase"] == "waiting", 60)
+    guest.plug()
+    try:
+        guest.wait_jpeg(60)
+        assert guest.status()["sandbox"]["files"] == "enforced"
+    finally:
+        guest.stop_picam()
+        guest.unplug()

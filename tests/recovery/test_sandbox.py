@@ -99,6 +99,12 @@ def test_a_call_that_picam_never_makes_ends_it(start, name):
     assert picam.wait() == -signal.SIGSYS
 
 
+def test_clone3_is_not_there(start):
+    """It could start a process; threads start without it."""
+    picam = start()
+    assert attempt(picam, "call", "435") == "Function not implemented"
+
+
 @needs_numbers
 def test_in_log_mode_nothing_is_refused(start, tmp_path):
     picam = start({"security": {"sandbox": "log"}})

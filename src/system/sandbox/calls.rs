@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 /// With any arguments, whatever the camera.
 #[rustfmt::skip]
 const ALWAYS: &[c_long] = &[
-    // Threads: they start, wait for each other, stay on their cores, and end.
-    libc::SYS_clone, libc::SYS_clone3, libc::SYS_exit, libc::SYS_exit_group, libc::SYS_futex, libc::SYS_getpid,
+    // Threads: they start (clone: see below), wait for each other, stay on their cores, and end.
+    libc::SYS_clone3, libc::SYS_exit, libc::SYS_exit_group, libc::SYS_futex, libc::SYS_getpid,
     libc::SYS_gettid, libc::SYS_rseq, libc::SYS_sched_getaffinity, libc::SYS_sched_yield, libc::SYS_set_robust_list,
     // Memory: the allocator, and the stacks of threads and coroutines (mmap and mprotect: see below).
     libc::SYS_brk, libc::SYS_madvise, libc::SYS_mremap, libc::SYS_munmap, libc::SYS_sigaltstack,
@@ -57,6 +57,11 @@ const LIBCAMERA: &[c_long] = &[
     libc::SYS_faccessat, libc::SYS_faccessat2,
 ];
 
+const ARCHITECTURE: TargetArch = match cfg!(target_arch = "aarch64") {
+    true => TargetArch::aarch64,
+    false => TargetArch::x86_64,
+};
+
 /// Kinds of ioctl (the second byte of its number) that libcamera needs: V4L2, media controller, DMA heap, DMA buffer,
 /// udmabuf.
 const CAMERA_IOCTLS: [u8; 5] = [b'V', b'|', b'H', b'b', b'u'];
@@ -67,27 +72,24 @@ pub(super) fn restrict(mode: SandboxMode, libcamera: bool) -> (Force, Option<Str
         SandboxMode::Log => (SeccompAction::Log, Force::Logged),
         _ => (SeccompAction::KillProcess, Force::Enforced),
     };
-    let filtered = filter(denied, libcamera)
-        .map_err(seccompiler::Error::from)
-        .and_then(|filter| apply_filter_all_threads(&filter));
-    match filtered {
+    match filtered(denied, libcamera) {
         Ok(()) => (force, None),
         Err(error) => (Force::Open, Some(format!("system calls are open: {error}"))),
     }
 }
 
+fn filtered(denied: SeccompAction, libcamera: bool) -> Result<(), seccompiler::Error> {
+    if denied != SeccompAction::Log {
+        apply_filter_all_threads(&without_clone3()?)?; // before the other, which does not allow to add one
+    }
+    apply_filter_all_threads(&filter(denied, libcamera)?)
+}
+
 fn filter(denied: SeccompAction, libcamera: bool) -> Result<BpfProgram, BackendError> {
-    let any = |calls: &[c_long]| {
-        calls
-            .iter()
-            .map(|call| (*call, Vec::new()))
-            .collect::<Vec<_>>()
-    };
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        any(ALWAYS).into_iter().chain(any(OLD)).collect();
+    let mut calls = [ALWAYS, OLD].concat();
     let mut ioctls = vec![only(1, SeccompCmpOp::Eq, libc::FIONBIO)?]; // of connections
     if libcamera {
-        rules.extend(any(LIBCAMERA));
+        calls.extend(LIBCAMERA);
         for kind in CAMERA_IOCTLS {
             ioctls.push(only(
                 1,
@@ -96,12 +98,20 @@ fn filter(denied: SeccompAction, libcamera: bool) -> Result<BpfProgram, BackendE
             )?);
         }
     }
+    let with_any_arguments = calls.into_iter().map(|call| (call, Vec::new()));
+    let mut rules: BTreeMap<c_long, Vec<SeccompRule>> = with_any_arguments.collect();
+    let thread = libc::CLONE_THREAD as u64;
     // Nothing becomes executable that was not from the start.
     let no_code = || only(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0);
     let this_process = || only(0, SeccompCmpOp::Eq, std::process::id().into());
     let this_thread = || only(0, SeccompCmpOp::Eq, 0);
     rules.extend([
         (libc::SYS_ioctl, ioctls),
+        // No process.
+        (
+            libc::SYS_clone,
+            vec![only(0, SeccompCmpOp::MaskedEq(thread), thread)?],
+        ),
         (libc::SYS_mmap, vec![no_code()?]),
         (libc::SYS_mprotect, vec![no_code()?]),
         // `abort` sends itself a signal.
@@ -115,11 +125,15 @@ fn filter(denied: SeccompAction, libcamera: bool) -> Result<BpfProgram, BackendE
             vec![only(0, SeccompCmpOp::Eq, libc::PR_SET_NAME as u64)?],
         ),
     ]);
-    let architecture = match cfg!(target_arch = "aarch64") {
-        true => TargetArch::aarch64,
-        false => TargetArch::x86_64,
-    };
-    SeccompFilter::new(rules, denied, SeccompAction::Allow, architecture)?.try_into()
+    SeccompFilter::new(rules, denied, SeccompAction::Allow, ARCHITECTURE)?.try_into()
+}
+
+/// Whether clone3 is to start a thread or a process is in memory, where no filter can look. Where the kernel does not know
+/// it, the C library calls clone instead.
+fn without_clone3() -> Result<BpfProgram, BackendError> {
+    let unknown = SeccompAction::Errno(libc::ENOSYS as u32);
+    let rules = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+    SeccompFilter::new(rules, SeccompAction::Allow, unknown, ARCHITECTURE)?.try_into()
 }
 
 /// A call whose argument compares so. The kernel reads the lower half of all arguments that are compared here.

@@ -79,13 +79,8 @@ impl Sandbox {
             mode => calls::restrict(mode, self.libcamera),
         };
         let _ = self.calls.set(calls);
-        let missing: Vec<&str> = self
-            .files
-            .1
-            .iter()
-            .chain(&no_calls)
-            .map(|it| &**it)
-            .collect();
+        let missing = [self.files.1.clone(), no_calls];
+        let missing: Vec<String> = missing.into_iter().flatten().collect();
         match (missing.is_empty(), self.mode) {
             (false, _) => warn!("sandbox: not complete: {}", missing.join("; ")),
             (_, SandboxMode::On) => info!("sandbox: on"),
