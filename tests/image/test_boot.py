@@ -52,6 +52,7 @@ def _root_is_read_only(machine):
     mounts = dict(re.findall(r"^\S+ (\S+) (\S+) ", machine.shell("cat /proc/mounts"), re.MULTILINE))
     assert mounts["/"] == "squashfs" and mounts["/data"] == "ext4"
     assert "nosuid" in re.search(r"^\S+ / squashfs (\S+)", machine.shell("cat /proc/mounts"), re.MULTILINE)[1].split(",")
+    assert machine.shell("find / -xdev -type f -perm /6000") == ""
     writable = re.findall(r"^/dev/\S+ (\S+) \S+ rw\b", machine.shell("cat /proc/mounts"), re.MULTILINE)
     assert writable == ["/data"]
 
@@ -61,6 +62,7 @@ def _picam_is_its_own_user(machine):
     assert re.search(r"^Uid:\t900\t900\t900\t900$", status, re.MULTILINE)
     assert re.search(r"^Groups:\t44 900 ?$", status, re.MULTILINE)
     assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE)
+    assert machine.status()["sandbox"] == {"mode": "on", "files": "enforced", "calls": "enforced"}
 
 
 def _nobody_can_log_in(machine):
