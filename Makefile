@@ -1,7 +1,8 @@
 # picam. `make run` serves the test picture, `make test` runs every test; both install what is missing first.
 
 PYTHON := .venv/bin/python
-SHELL_SCRIPTS := .ci/run fuzz/run fuzz/make-seeds tests/setup.sh cross/setup cross/dist $(wildcard cross/parts/*.sh tests/dist/*.sh)
+SHELL_SCRIPTS := .ci/run fuzz/run fuzz/make-seeds tests/setup.sh cross/setup cross/dist cross/deb $(wildcard cross/parts/*.sh tests/dist/*.sh)
+SHELL_SCRIPTS += $(addprefix cross/debian/,postinst prerm postrm)
 SHELL_SCRIPTS += tests/image/setup.sh $(wildcard tests/image/guest/init tests/image/guest/S*) \
 	tests/camera-module/build tests/camera/init tests/bench/camera/supervise $(wildcard rootfs-overlay/etc/init.d/* rootfs-overlay/usr/bin/* rootfs-overlay/usr/lib/picam/*)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -25,7 +26,8 @@ help:
 	@echo 'make audit           check licences and sources of the crates; known vulnerabilities, too, with ADVISORY_DB=DIR,'
 	@echo '                     a checkout of https://github.com/rustsec/advisory-db'
 	@echo 'make test-libcamera  build picam with libcamera for this machine, test it with a virtual camera'
-	@echo 'make dist            make dist/picam-$(VERSION)-aarch64.tar.xz: one static executable with libcamera inside'
+	@echo 'make dist            make dist/picam-$(VERSION)-aarch64.tar.xz: one static executable with libcamera inside,'
+	@echo '                     and dist/picam_$(VERSION)_arm64.deb of it, for Raspberry Pi OS'
 	@echo 'make test-dist       make it, look into it, run it under qemu, and build it once more to compare'
 	@echo 'make image           make a disk and a bundle for qemu in dist/image, from the tarball of make dist'
 	@echo 'make test-image      boot it, update it, cut its power; test-image-full does so more often'

@@ -1,12 +1,14 @@
-"""What the tests of `make dist`'s archive share. `make test-dist` names the archive in PICAM_DIST_ARCHIVE.
+"""What the tests of `make dist`'s archive and package share. `make test-dist` names the archive in PICAM_DIST_ARCHIVE.
 
 Without it these tests are not collected: `make test` is about the working tree, and has no archive.
 """
 
+import io
 import os
 import pathlib
 import platform
 import subprocess
+import tarfile
 
 import pytest
 
@@ -56,3 +58,31 @@ def libcamera_prefix(dist):
         [ROOT / "cross/setup", dist.machine], check=True, stdout=subprocess.PIPE, text=True, timeout=3600
     )
     return pathlib.Path(setup.stdout.strip()).parent
+
+
+class Package:
+    """The package for Raspberry Pi OS beside the archive: where it is, and what dpkg-deb finds in it."""
+
+    def __init__(self, path, folder):
+        self.path = path
+        self.tree = folder / "tree"
+        subprocess.run(["dpkg-deb", "--raw-extract", path, self.tree], check=True)
+        self.control = self.tree / "DEBIAN"
+
+    def members(self):
+        """{path: TarInfo} of what it installs; folders end with a slash."""
+        data = subprocess.run(["dpkg-deb", "--fsys-tarfile", self.path], check=True, stdout=subprocess.PIPE).stdout
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            return {member.name.removeprefix(".") + "/" * member.isdir(): member for member in tar}
+
+    def field(self, name):
+        command = ["dpkg-deb", "--field", self.path, name]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def package(dist, tmp_path_factory):
+    if dist.machine != "aarch64":
+        pytest.skip("the package for Raspberry Pi OS is made of the archive for aarch64")
+    version = dist.name.split("-", 1)[1].removesuffix("-aarch64").replace("-", "~")
+    return Package(dist.archive.parent / f"picam_{version}_arm64.deb", tmp_path_factory.mktemp("package"))

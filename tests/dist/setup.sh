@@ -5,4 +5,5 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 say() { echo "tests/dist/setup.sh: $*" >&2; }
 # shellcheck source=cross/parts/debian.sh
 . "$here/../../cross/parts/debian.sh"
-install_packages binutils qemu-user-static
+# init-system-helpers: deb-systemd-helper, which the package's scripts call.
+install_packages binutils dpkg init-system-helpers lintian man-db qemu-user-static systemd

@@ -155,6 +155,15 @@ def test_every_exit_code():
     assert documented == printed
 
 
+def test_the_manual_page_has_every_option_and_exit_code():
+    manual = (ROOT / "cross/debian/picam.1").read_text().replace("\\-", "-")
+    options, _, codes = manual.partition(".SH OPTIONS")[2].partition(".SH EXIT STATUS")
+    printed = run("--help")
+    assert re.findall(r"^\.B\S* (--[\w-]+)", options, re.M) == re.findall(r"^ +(--[\w-]+)", printed, re.M)
+    meanings = re.findall(r"^\.B (\d+)\n(.*)$", codes, re.M)
+    assert [code for code, _ in meanings] == re.findall(r"^  (\d+)  ", printed, re.M)
+
+
 def endpoint_rows():
     return [row for _, row in rows_with(HTTP, "also as")]
 
