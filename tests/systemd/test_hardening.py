@@ -1,0 +1,56 @@
+"""What each unit of the appliance gives up. What it still gets along with is in test_units.py."""
+
+import re
+
+import pytest
+from support.appliance import ROOT
+from support.units import Units
+
+OVERLAY = ROOT / "rootfs-overlay"
+WIFI = ROOT / "meta-picam/recipes-picam/picam-wifi/files"
+# The most that systemd-analyze may make of each, from 0 (shut) to 10 (open).
+EXPOSURE = {
+    "picam.service": 1.7,
+    "picam-data.service": 4.5,
+    "picam-guard.service": 5.1,
+    "picam-ssh.service": 9.3,  # root's shell
+    "picam-update.service": 5.0,
+    "picam-wifi.service": 3.7,
+}
+# Each of these makes systemd give a service mounts of its own: what it mounts then, others do not see.
+OWN_MOUNTS = (
+    "BindPaths BindReadOnlyPaths DynamicUser ExecPaths InaccessiblePaths MountFlags NoExecPaths PrivateDevices PrivateMounts"
+    " PrivateNetwork PrivateTmp ProcSubset ProtectControlGroups ProtectHome ProtectHostname ProtectKernelLogs"
+    " ProtectKernelModules ProtectKernelTunables ProtectProc ProtectSystem ReadOnlyPaths ReadWritePaths RootDirectory RootImage"
+    " TemporaryFileSystem"
+).split()
+
+
+@pytest.fixture(scope="module")
+def units(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("units")
+    made = Units(folder, OVERLAY, ["/usr/bin/picam", "/usr/sbin/wpa_supplicant", "/bin/kill"])
+    (made.root / "usr/lib/systemd/system/picam-wifi.service").write_text((WIFI / "picam-wifi.service").read_text())
+    return made
+
+
+def test_each_unit_has_a_limit():
+    services = [*OVERLAY.glob("usr/lib/systemd/system/*.service"), *WIFI.glob("*.service")]
+    assert {path.name for path in services} == set(EXPOSURE)
+
+
+@pytest.mark.parametrize("unit", EXPOSURE)
+def test_it_is_shut_as_far_as_its_work_allows(units, unit):
+    assert units.exposure(unit) <= EXPOSURE[unit]
+
+
+def test_systemd_verifies_all_units(units):
+    assert units.complaints(*EXPOSURE, "picam-update.timer") == ""
+
+
+@pytest.mark.parametrize("script", ["data", "guard", "ssh", "picam-update"])
+def test_who_mounts_has_the_mounts_of_all(script):
+    """usr/lib/picam/data mounts, rauc-backend remounts, and a technician's shell does as it likes."""
+    unit = OVERLAY / f"usr/lib/systemd/system/picam-{script.removeprefix('picam-')}.service"
+    given = set(re.findall(r"^(\w+)=", unit.read_text(), re.M))
+    assert given & set(OWN_MOUNTS) == set()
