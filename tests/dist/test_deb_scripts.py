@@ -1,12 +1,12 @@
 """The life of the package for Raspberry Pi OS, by the real dpkg in a tree of its own: installed, upgraded, disabled,
 removed, purged. Its scripts run on this machine and work on the tree (DPKG_ROOT), so that no emulator is needed."""
 
-import contextlib
 import os
-import shutil
 import subprocess
 
 import pytest
+from support import deb
+from support.deb import CONFIGURATION
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="dpkg installs as root only")
 
@@ -21,7 +21,6 @@ Version: 999
 Description: {0}
 
 """
-CONFIGURATION = "etc/picam/picam.toml"
 WANTED = "etc/systemd/system/multi-user.target.wants/picam.service"
 
 
@@ -75,19 +74,8 @@ def system(tmp_path):
 
 @pytest.fixture(scope="module")
 def newer(package, tmp_path_factory):
-    """The next version of the package, in whose configuration a line is new."""
-    folder = tmp_path_factory.mktemp("newer")
-    tree = folder / "tree"
-    shutil.copytree(package.tree, tree, symlinks=True)
-    control = tree / "DEBIAN/control"
-    version = package.field("Version")
-    control.write_text(control.read_text().replace(f"Version: {version}\n", "Version: 999.0\n"))
-    with (tree / CONFIGURATION).open("a") as configuration:
-        configuration.write("\n[jpeg]\nquality = 95\n")
-    made = folder / "picam_999.0_arm64.deb"
-    command = ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", tree, made]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return made
+    """The next version of the package."""
+    return deb.newer(package.path, tmp_path_factory.mktemp("newer"))
 
 
 @pytest.fixture
@@ -116,13 +104,13 @@ def test_an_upgrade_keeps_what_the_site_has_written(installed, newer):
     told = installed.done("--force-confold", "--install", newer)
     assert "Configuration file '/etc/picam/picam.toml'" in told
     assert installed.read(CONFIGURATION) == "[camera]\nrate = 4.0\n"
-    assert "quality = 95" in installed.read(f"{CONFIGURATION}.dpkg-dist")
+    assert deb.NEW in installed.read(f"{CONFIGURATION}.dpkg-dist")
 
 
 def test_an_upgrade_replaces_it_on_request(installed, newer):
     installed.write(CONFIGURATION, "[camera]\nrate = 4.0\n")
     installed.done("--force-confnew", "--install", newer)
-    assert "quality = 95" in installed.read(CONFIGURATION)
+    assert deb.NEW in installed.read(CONFIGURATION)
     assert installed.read(f"{CONFIGURATION}.dpkg-old") == "[camera]\nrate = 4.0\n"
 
 
@@ -143,14 +131,14 @@ def test_an_upgrade_asks_nothing_where_one_side_changed_the_file(installed, pack
         assert installed.read(CONFIGURATION) == "[camera]\nrate = 4.0\n"
     else:
         installed.done("--install", newer)
-        assert "quality = 95" in installed.read(CONFIGURATION)
+        assert deb.NEW in installed.read(CONFIGURATION)
     assert not list(installed.path("etc/picam").glob("*.dpkg-*"))
 
 
 def test_disabled_stays_disabled(installed, package, newer):
     installed.systemctl("disable", "picam.service")
-    for deb in (package.path, newer):
-        installed.done("--install", deb)
+    for path in (package.path, newer):
+        installed.done("--install", path)
         assert installed.systemctl("is-enabled", "picam.service") == "disabled"
     installed.systemctl("enable", "picam.service")
     installed.done("--install", newer)
@@ -178,9 +166,8 @@ def test_purging_leaves_nothing_but_the_user(installed, removed):
     assert left == set()
 
 
-@contextlib.contextmanager
-def _stand_ins(folder, failing):
-    """Programs that write down how they are called; all that `failing` names fail."""
+def stand_ins(folder, failing):
+    """Programs that write down how they are called, and the file that they write to; all that `failing` names fail."""
     folder.mkdir()
     calls = folder / "calls"
     calls.write_text("")
@@ -188,16 +175,16 @@ def _stand_ins(folder, failing):
         program = folder / name
         program.write_text(f'#!/bin/sh\necho {name} "$@" >>{calls}\n' + ("exit 1\n" if name in failing else ""))
         program.chmod(0o755)
-    yield calls
+    return calls
 
 
 def called(package, tmp_path, script, *arguments, failing=()):
     """What a script calls where systemd runs, in namespaces of its own."""
-    with _stand_ins(tmp_path / f"{script}-{'-'.join(arguments)}", failing) as calls:
-        inside = 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && PATH="$1:$PATH" && shift && exec "$@"'
-        command = ["unshare", "--mount", "sh", "-c", inside, "sh", calls.parent, package.control / script, *arguments]
-        subprocess.run(command, check=True, timeout=60)
-        lines = [line.split() for line in calls.read_text().splitlines()]
+    calls = stand_ins(tmp_path / f"{script}-{'-'.join(arguments)}", failing)
+    inside = 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && PATH="$1:$PATH" && shift && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", inside, "sh", calls.parent, package.control / script, *arguments]
+    subprocess.run(command, check=True, timeout=60)
+    lines = [line.split() for line in calls.read_text().splitlines()]
     return [" ".join(words) for words in lines if words[0] in ("systemctl", "deb-systemd-invoke")]
 
 

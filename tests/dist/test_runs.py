@@ -1,8 +1,11 @@
 """The executable itself, under qemu's user mode emulation where it is for another machine than this one."""
 
 import contextlib
+import json
+import os
 import pathlib
 import re
+import socket
 import subprocess
 import threading
 import urllib.request
@@ -63,10 +66,10 @@ def test_a_missing_tuning_file_is_noticed(dist, ipa_tuning):
 
 
 @contextlib.contextmanager
-def serving(dist, configuration):
+def serving(dist, configuration, **environment):
     """Starts the executable; yields its address once it serves; stops it by SIGTERM and wants exit code 0."""
     command = [*dist.emulator, dist.executable, "--config", configuration, "--listen", "127.0.0.1:0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
     timer = threading.Timer(120, process.kill)
     timer.start()
     try:
@@ -103,3 +106,17 @@ def test_serves_the_pattern(dist, tmp_path):
         assert stream.count(b"Content-Type: image/jpeg") >= 3
         frames = [int(number) for number in re.findall(rb"X-Frame: (\d+)", stream)]
         assert frames == sorted(set(frames)) and len(frames) >= 3
+
+
+def test_it_is_ready_without_a_camera(dist, tmp_path):
+    """What systemd waits for (Type=notify): a camera that is absent must not make the start time out."""
+    configuration, path = tmp_path / "picam.toml", tmp_path / "notify"
+    configuration.write_text('[camera]\nsource = "libcamera"\nid = "there is none"\n')
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(path))
+        supervisor.settimeout(120)
+        with serving(dist, configuration, NOTIFY_SOCKET=str(path), WATCHDOG_USEC="3000000") as address:
+            words = [supervisor.recv(64) for _ in range(4)]
+            assert words.count(b"READY=1") == 1 and set(words) == {b"READY=1", b"WATCHDOG=1"}
+            with urllib.request.urlopen(f"{address}status", timeout=30) as answer:
+                assert json.load(answer)["camera"]["phase"] == "waiting"
