@@ -46,11 +46,12 @@ exec chroot . setpriv --bounding-set={dropped} env -i container=test PATH=/usr/s
 
 
 def _cgroups():
-    """Where the cgroup2 file system is."""
+    """This process's place in the cgroup2 file system, if that can be written to."""
+    own = next((line[3:].strip("/") for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::")), "")
     for line in Path("/proc/mounts").read_text().splitlines():
         _, place, kind, options, *_ = line.split()
         if kind == "cgroup2" and "rw" in options.split(","):
-            return Path(place)
+            return Path(place, own)
     return None
 
 
@@ -95,11 +96,11 @@ class Systemd:
 
     def __enter__(self):
         self._cgroup = _cgroups() / f"picam-test-{os.getpid()}-{time.monotonic_ns()}"
-        (self._cgroup / "init").mkdir(parents=True)
+        self._cgroup.mkdir()
         devices = "\n".join(f": >dev/{name}; mount --bind {device} dev/{name}" for name, device in self._devices.items())
         script = _START.format(folder=self.folder, dropped=_DROPPED, systemd=SYSTEMD, devices=devices)
         isolated = ["unshare", "--mount", "--cgroup", "--pid", "--uts", "--ipc", "--net", "--fork", "--kill-child", "sh", "-c", script]
-        enter = 'echo $$ >"$1/init/cgroup.procs" && echo $$ >"$1/cgroup.procs" && shift && exec "$@"'
+        enter = 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"'
         with (self.folder / "start.log").open("w") as log:
             self.holder = subprocess.Popen(["sh", "-c", enter, "sh", self._cgroup, *isolated], stdin=subprocess.DEVNULL, stderr=log)
         try:
