@@ -8,7 +8,7 @@ from support.units import Units
 
 OVERLAY = ROOT / "rootfs-overlay"
 WIFI = ROOT / "meta-picam/recipes-picam/picam-wifi/files"
-# The most that systemd-analyze may make of each, from 0 (shut) to 10 (open).
+# The most that systemd-analyze may make of each, from 0 (shut) to 10 (open), by systemd 252; 257 finds each 0.1 or 0.2 less.
 EXPOSURE = {
     "picam.service": 1.7,
     "picam-data.service": 4.5,
