@@ -1,7 +1,7 @@
 """The appliance's root without its kernel: rootfs-overlay laid over this machine's own root, in namespaces of its own.
 
 The scripts run as they are, under BusyBox, with their own process ids, mounts and network. Stand-ins take the place of
-what would reach outside: `reboot` and `logger` write a line to `events` instead, `sync` and `modprobe` do nothing. Needs
+what would reach outside: `reboot`, `logger` and `modprobe` write a line to `events` instead, `sync` does nothing. Needs
 root; nothing of this machine is changed.
 """
 
@@ -22,9 +22,11 @@ _STAND_INS = {
     "logger": 'case "$*" in *" -- "*) echo "logger $*" >>/events/log ;; *) exec cat >>/events/log ;; esac',
     "reboot": 'echo "reboot $*" >>/events/log',
     "sync": ":",
-    "modprobe": ":",
+    "modprobe": 'echo "modprobe $*" >>/events/log',
 }
 _START = """
+# What an image has beside its BusyBox, as far as the scripts and their tests call it.
+_OTHER_PACKAGES = ["dbus-daemon", "e2fsck", "fsck.fat", "mke2fs", "setpriv"]
 set -e
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/tree /mnt/root
@@ -66,8 +68,11 @@ class Overlay:
         shutil.copytree(ROOT / "rootfs-overlay", tree, symlinks=True)
         for name in ("data", "boot", "events"):
             (tree / name).mkdir()
+        self._path = "/programs" if busybox else "/programs:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
             (self.folder / name).mkdir()
-        self._programs(tree)
+        self._programs(tree, busybox)
+        if "usr/bin/picam" not in (files or {}):
+            shutil.copy(BINARY, tree / "usr/bin/picam")
         for name, values in (constants or {}).items():
             script = tree / "usr/lib/picam" / name
             text = script.read_text()
@@ -85,18 +90,24 @@ class Overlay:
         (self.folder / "events/log").touch()
         (self.folder / "events/log").chmod(0o666)
 
-    def _programs(self, tree):
+    def _programs(self, tree, busybox):
         programs = tree / "programs"
         programs.mkdir()
-        busybox = shutil.which("busybox")
-        for name in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
-            (programs / name).symlink_to(busybox)
+        shutil.copy(busybox or shutil.which("busybox"), programs / "busybox")
+        applets = subprocess.run([programs / "busybox", "--list"], capture_output=True, text=True, check=True).stdout.split()
+        for name in set(applets) - {"busybox"}:
+            (programs / name).symlink_to("busybox")
+        if busybox:
+            for name in _OTHER_PACKAGES:
+                (programs / name).unlink(missing_ok=True)
+                (programs / name).symlink_to(shutil.which(name, path="/usr/bin:/usr/sbin"))
+            for name in ("picam", "picam-update", "rauc"):
+                (programs / name).symlink_to(f"/usr/bin/{name}")
         for name, script in _STAND_INS.items():
             (programs / name).unlink(missing_ok=True)
             (programs / name).write_text(f"#!/bin/sh\n{script}\n")
             (programs / name).chmod(0o755)
-        (tree / "usr/bin/sh").symlink_to(busybox)
-        shutil.copy(BINARY, tree / "usr/bin/picam")
+        (tree / "usr/bin/sh").symlink_to("/programs/busybox")
         for name, line in (("passwd", "picam:x:900:900::/:/bin/false\n"), ("group", "picam:x:900:\n")):
             (tree / "etc" / name).write_text(Path("/etc", name).read_text() + line)
         (tree / "etc/picam-release").write_text("VERSION=1.0.0\nCOMPATIBLE=picam-test\nBUILD_TIME=0\n")
@@ -123,7 +134,7 @@ class Overlay:
 
     def command(self, *words):
         """The command line that runs `words` inside."""
-        return [*self._inside, "env", "PATH=/programs:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", *words]
+        return [*self._inside, "/usr/bin/env", f"PATH={self._path}", *words]
 
     def start(self, *words, **options):
         """Starts a program inside; it ends with the root at the latest."""
