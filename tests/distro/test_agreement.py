@@ -87,8 +87,11 @@ def test_rauc_slots_are_those_partitions():
 
 def test_boot_partition_picks_command_line_root_and_slot():
     template = (COMMON / "boot/cmdline.txt.in").read_text()
-    picked = {s: line for s, line in sections(COMMON / "boot/config.txt") if line.startswith("cmdline=")}
-    assert picked == {"boot_partition=2": "cmdline=cmdline-a.txt", "boot_partition=3": "cmdline=cmdline-b.txt"}
+    lines = list(sections(COMMON / "boot/config.txt"))
+    picked = {s: line for s, line in lines if line.startswith("cmdline=")}
+    a, b = "cmdline=cmdline-a.txt", "cmdline=cmdline-b.txt"
+    # The first one is for firmware that does not know the filters: it stands before them.
+    assert picked == {"all": a, "boot_partition=2": a, "boot_partition=3": b} and lines[0] == ("all", a)
     # Letter, root partition and slot: the same list in Buildroot's script and in the recipe.
     for text in (
         (COMMON / "post-image.sh").read_text(),
@@ -104,7 +107,7 @@ def test_boot_partition_picks_command_line_root_and_slot():
 def test_autoboot_starts_a_and_tries_b():
     autoboot = (COMMON / "boot/autoboot.txt").read_bytes()
     # The update rewrites the file in place, with the same length.
-    assert autoboot == b"[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n"
+    assert autoboot == b"[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n[none]\nboot_partition=2\n"
     assert len(autoboot) <= 512
 
 

@@ -10,6 +10,7 @@ import ctypes
 import os
 import re
 import shutil
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -24,9 +25,9 @@ _STAND_INS = {
     "sync": ":",
     "modprobe": 'echo "modprobe $*" >>/events/log',
 }
-_START = """
 # What an image has beside its BusyBox, as far as the scripts and their tests call it.
 _OTHER_PACKAGES = ["dbus-daemon", "e2fsck", "fsck.fat", "mke2fs", "setpriv"]
+_START = """
 set -e
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/tree /mnt/root
@@ -38,7 +39,9 @@ mount -t proc proc proc
 mount --bind {folder}/cmdline proc/cmdline
 for name in run data boot tmp; do mount -t tmpfs tmpfs $name; done
 mount --bind {folder}/events events
+mount --bind {folder}/sys sys
 cp {folder}/boot/* boot
+[ {slot} = A ] || {{ mkdir data/update; echo {slot} >data/update/staged; }}
 ip link set lo up
 exec chroot . sh -c 'echo ready; while :; do sleep 1; done'
 """
@@ -60,15 +63,16 @@ def unavailable():
 
 class Overlay:
     """Context manager. `constants`: other values for NAME=NUMBER lines of a script, {script: {NAME: number}}, so that
-    no test waits for minutes; `files`: {path: (text, mode)} more; `slot`: the one that runs, of which A is committed."""
+    no test waits for minutes; `files`: {path: (text, mode)} more; `slot`: the one that runs; A is committed, B is on trial;
+    `busybox`: one whose applets are all that there is, beside _OTHER_PACKAGES, instead of this machine's and all else."""
 
-    def __init__(self, folder, constants=None, files=None, slot="A"):
+    def __init__(self, folder, constants=None, files=None, slot="A", busybox=None):
         self.folder = Path(folder)
+        self._path = "/programs" if busybox else "/programs:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
         tree = self.folder / "tree"
         shutil.copytree(ROOT / "rootfs-overlay", tree, symlinks=True)
-        for name in ("data", "boot", "events"):
+        for name in ("data", "boot", "events", "sys"):
             (tree / name).mkdir()
-        self._path = "/programs" if busybox else "/programs:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
             (self.folder / name).mkdir()
         self._programs(tree, busybox)
         if "usr/bin/picam" not in (files or {}):
@@ -86,7 +90,9 @@ class Overlay:
             path.write_text(text)
             path.chmod(mode)
         (self.folder / "cmdline").write_text(f"console=ttyS0 rauc.slot={slot}\n")
-        (self.folder / "boot/autoboot.txt").write_text("[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n")
+        shutil.copy(ROOT / "buildroot/board/common/boot/autoboot.txt", self.folder / "boot")
+        self.slot = slot
+        self.set_firmware(partition={"A": 2, "B": 3}[slot], tryboot=int(slot == "B"))
         (self.folder / "events/log").touch()
         (self.folder / "events/log").chmod(0o666)
 
@@ -112,8 +118,17 @@ class Overlay:
             (tree / "etc" / name).write_text(Path("/etc", name).read_text() + line)
         (tree / "etc/picam-release").write_text("VERSION=1.0.0\nCOMPATIBLE=picam-test\nBUILD_TIME=0\n")
 
+    def set_firmware(self, compatible="brcm,bcm2712", **properties):
+        """Writes what the firmware says in the device tree: the SoC, and numbers of /chosen/bootloader."""
+        tree = self.folder / "sys/firmware/devicetree/base"
+        shutil.rmtree(tree, ignore_errors=True)
+        (tree / "chosen/bootloader").mkdir(parents=True)
+        (tree / "compatible").write_bytes(compatible.encode() + b"\0")
+        for name, value in properties.items():
+            (tree / "chosen/bootloader" / name.replace("_", "-")).write_bytes(struct.pack(">I", value))
+
     def __enter__(self):
-        script = _START.format(folder=self.folder)
+        script = _START.format(folder=self.folder, slot=self.slot)
         isolated = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child"]
         self._holder = subprocess.Popen([*isolated, "sh", "-c", script], stdout=subprocess.PIPE, text=True)
         ready = self._holder.stdout.readline()
