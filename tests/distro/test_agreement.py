@@ -222,7 +222,7 @@ def test_same_user_in_both(machine):
 
 
 # Not in the Yocto image: BusyBox's init, its clock and resolver, and a link that a recipe makes itself.
-BUSYBOX_ONLY = {"etc/inittab", "etc/picam/ntp-servers", "etc/resolv.conf", "etc/systemd/system/rauc-mark-good.service"}
+BUSYBOX_ONLY = {"etc/inittab", "etc/mdev.conf", "etc/picam/ntp-servers", "etc/resolv.conf", "etc/systemd/system/rauc-mark-good.service"}
 
 
 def test_yocto_takes_all_of_the_overlay_but_busyboxes(machine):
