@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from distro.tree import BOARDS, BUILDROOT_TREE, COMMON, MACHINES, OVERLAY, PARTITIONS, ROOT, board, oe_recipes, version
+from distro.tree import BOARDS, BUILDROOT_TREE, COMMON, MACHINES, OVERLAY, PARTITIONS, ROOT, SIGNATURE, board, oe_recipes, version
 
 MIB = 1 << 20
 # The board whose firmware only starts U-Boot.
@@ -120,6 +120,11 @@ def test_card_has_the_partitions_that_a_pi_counts(built):
     assert [parts[n][2] for n in (1, 2, 3, 5, 6, 7)] == ["c", "c", "c", "83", "83", "83"]
 
 
+def test_the_disk_has_the_signature_that_the_root_is_found_by(built):
+    with open(built.images / "sdcard.img", "rb") as card:
+        assert card.read(444)[440:][::-1].hex() == SIGNATURE
+
+
 def test_autoboot_partition_has_no_firmware_that_boots(built):
     at = card_partitions(built.images / "sdcard.img")[1][0]
     if built.name == UBOOT:
@@ -165,7 +170,7 @@ def test_command_lines_name_their_own_root_and_slot(built):
     for letter, number in (("a", 5), ("b", 6)):
         words = content(built.images / "boot.vfat", f"cmdline-{letter}.txt").split()
         assert {
-            f"root={facts['DISK']}{number}",
+            f"root=PARTUUID={SIGNATURE}-0{number}",
             f"rauc.slot={letter.upper()}",
             f"console={facts['CONSOLE']}",
             "ro",
@@ -315,7 +320,6 @@ def test_yocto_makes_the_boot_slot_that_buildroot_makes(name, tmp_path):
         line = template
         for key, value in (
             ("CONSOLE", facts["CONSOLE"]),
-            ("DISK", facts["DISK"]),
             ("ROOT", number),
             ("SLOT", letter.upper()),
         ):

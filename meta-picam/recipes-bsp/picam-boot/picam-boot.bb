@@ -43,8 +43,7 @@ do_compile() {
     cp ${S}/boot/config.txt $slot/
     for name in a:5:A b:6:B; do
         number=${name#*:}
-        sed -e 's|@CONSOLE@|${PICAM_CONSOLE}|' -e 's|@DISK@|${PICAM_DISK}|g' -e "s|@ROOT@|${number%:*}|" \
-            -e "s|@SLOT@|${name##*:}|" ${S}/boot/cmdline.txt.in > $slot/cmdline-${name%%:*}.txt
+        sed -e 's|@CONSOLE@|${PICAM_CONSOLE}|' -e "s|@ROOT@|${number%:*}|" -e "s|@SLOT@|${name##*:}|" ${S}/boot/cmdline.txt.in > $slot/cmdline-${name%%:*}.txt
     done
 
     # Sizes, labels and volume ids as in buildroot/board/common/genimage.cfg.in
