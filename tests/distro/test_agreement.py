@@ -196,6 +196,19 @@ def test_defconfig_names_files_that_exist(name):
     assert f"board/{name}/board.conf" in values["BR2_ROOTFS_POST_SCRIPT_ARGS"]
 
 
+def test_wpa_supplicant_takes_the_file_that_flash_md_shows():
+    """Buildroot's own choice knows neither the control interface nor SAE, and discards a file that names them whole."""
+    sample = re.search(r"^ +ctrl_interface=.*?^ +\}$", (ROOT / "docs/flash.md").read_text(), re.M | re.S)[0]
+    needs = {"ctrl_interface=": "CLI", "SAE": "WPA3"}  # CLI selects CTRL_IFACE
+    for name in BOARDS:
+        values = assignments(BUILDROOT_TREE / f"configs/picam_{name}_defconfig")
+        if values.get("BR2_PACKAGE_WPA_SUPPLICANT") == "y":
+            for word, option in needs.items():
+                assert word in sample and values.get(f"BR2_PACKAGE_WPA_SUPPLICANT_{option}") == "y", (name, option)
+        else:
+            assert name == "qemu_aarch64"
+
+
 def test_defconfigs_differ_only_in_the_board():
     settings = {name: assignments(BUILDROOT_TREE / f"configs/picam_{name}_defconfig") for name in BOARDS}
     hardware = re.compile(
