@@ -234,6 +234,22 @@ def test_units_that_are_switched_on_exist(machine):
             assert "[Install]" in (units / unit).read_text(), unit
 
 
+# Whose device numbers a module registers when it is loaded; the heaps are built in (linux.cfg).
+CLASS_MODULES = {"char-video4linux": "videodev", "char-media": "mc"}
+
+
+def test_systemd_knows_the_devices_that_it_allows():
+    """systemd looks a class up when picam starts; camera drivers load when they like."""
+    unit = (OVERLAY / "usr/lib/systemd/system/picam.service").read_text()
+    classes = set(re.findall(r"^DeviceAllow=(char-\w+)", unit, re.M))
+    assert classes == {*CLASS_MODULES, "char-dma_heap"}
+    assert "CONFIG_DMABUF_HEAPS=y" in (COMMON / "linux.cfg").read_text()
+    for key in ("After", "Wants"):
+        named = re.search(rf"^{key}=(.*)$", unit, re.M)[1].split()
+        assert {f"modprobe@{module}.service" for module in CLASS_MODULES.values()} <= set(named), key
+    assert re.search(r"^ExecStartPre=-\+/usr/bin/udevadm settle --timeout=\d+$", unit, re.M)
+
+
 def test_same_user_in_both(machine):
     _, recipes = machine
     makefile = (BUILDROOT_TREE / "package/picam/picam.mk").read_text()
