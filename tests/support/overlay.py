@@ -87,6 +87,7 @@ class Overlay:
         for name, (text, mode) in (files or {}).items():
             path = tree / name
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
             path.write_text(text)
             path.chmod(mode)
         (self.folder / "cmdline").write_text(f"console=ttyS0 rauc.slot={slot}\n")
