@@ -63,13 +63,14 @@ def said(root, script):
 def test_the_site_is_taken_over(root):
     root.shell("printf '[camera]\\r\\nrate = 4.0\\r\\n' >/boot/picam.toml; printf '\\r\\nhall-3\\r\\n' >/boot/hostname; echo key >/boot/authorized_keys")
     start = r"""sed '/^mkdir -p \$RUN$/,$d' /usr/lib/picam/data >/run/data
-        printf 'make_folders\ntake_over_site\nset_hostname() { hostname() { echo "named $1"; }; }\n' >>/run/data; sh /run/data"""
+        printf 'make_folders\ntake_over_site\nhostname() { echo "named $1"; }\nset_hostname\n' >>/run/data; sh /run/data"""
     printed = said(root, start)
+    assert printed.endswith("named hall-3")
     for name in ("picam.toml", "hostname", "authorized_keys"):
         assert f"took {name} over" in printed
     assert root.shell("cat /data/picam/picam.toml") == "[camera]\nrate = 4.0"
     assert root.shell("cat /data/site/authorized_keys") == "key"
-    assert said(root, "sh /run/data") == "", "taken over once for each content"
+    assert said(root, "sh /run/data") == "named hall-3", "taken over once for each content"
 
 
 def test_only_a_partition_without_a_file_system_is_made_one(root):
@@ -114,7 +115,7 @@ def test_updates_are_looked_for(root):
 
 def test_a_lease_is_taken(root):
     lease = "interface=lo ip=10.0.0.7 mask=24 router= dns='10.0.0.1 10.0.0.2' domain=example"
-    assert said(root, f"{lease} /usr/lib/picam/dhcp bound") == ""
+    assert said(root, f"{lease} /usr/lib/picam/dhcp bound") == "dhcp: lo has the address 10.0.0.7"
     assert "10.0.0.7/24" in said(root, "ip -4 address show dev lo")
     assert root.shell("cat /run/resolv.conf") == "search example\nnameserver 10.0.0.1\nnameserver 10.0.0.2"
     said(root, "interface=lo /usr/lib/picam/dhcp deconfig")

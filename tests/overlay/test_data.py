@@ -43,6 +43,13 @@ def test_root_writes_through_no_link_of_picam(root):
     assert root.shell("stat -c '%u %a %F' /data/picam /data/picam/state") == "0 755 directory\n900 700 directory"
 
 
+def test_a_file_that_cannot_be_taken_over_is_told(root):
+    root.shell("mkdir -p /data/site; echo hall-3 >/boot/hostname; mount -t tmpfs -o ro tmpfs /data/site")
+    take = "sed '/^mkdir -p \\$RUN$/,$d' /usr/lib/picam/data >/run/data; echo take_over_site >>/run/data; sh /run/data"
+    assert "hostname of the card's first partition cannot be taken over" in root.shell(take)
+    assert "hostname of the card's first partition cannot be taken over" in root.events()
+
+
 def test_what_was_saved_stays_and_picam_can_save(root):
     root.shell("mkdir -p /data/picam/state; chown -R 900:900 /data/picam; echo '[jpeg]' >/data/picam/picam.toml; chown 900 /data/picam/picam.toml")
     assert as_picam(root, "echo kept >/data/picam/state/controls.toml") == ""

@@ -68,3 +68,10 @@ def test_a_lease_leaves_ipv6_alone(root):
         root.shell(f"interface=eth0 ip=10.0.0.7 /usr/lib/picam/dhcp {event}")
     flushes = [line for line in root.events().splitlines() if "flush" in line]
     assert flushes == ["ip -4 address flush dev eth0"] * 2
+
+
+def test_a_lease_that_cannot_be_set_is_told(root):
+    root.shell("printf '#!/bin/sh\\necho \"no device\" >&2\\nexit 1\\n' >/run/ip; chmod 755 /run/ip; mount --bind /run/ip /programs/ip")
+    told = root.shell("interface=eth0 ip=10.0.0.7 router=10.0.0.1 /usr/lib/picam/dhcp bound")
+    assert "ip address add 10.0.0.7/24 dev eth0 ended with 1: no device" in told
+    assert "logger -t dhcp -- ip route add default via 10.0.0.1 dev eth0 ended with 1: no device" in root.events()
