@@ -11,6 +11,10 @@ import pytest
 from distro.tree import BOARDS, BUILDROOT_TREE, COMMON, MACHINES, OVERLAY, PARTITIONS, ROOT, SIGNATURE, board, oe_recipes, version
 
 MIB = 1 << 20
+# Init scripts of packages that start what the appliance has no use for.
+USELESS = ["S01seedrng", "S30dbus-daemon", "S50crond"]
+# start4.elf of 2025 and later names it so often.
+START4 = "boot_partition " * 3
 # The board whose firmware only starts U-Boot.
 UBOOT = "zero2w_64_uboot"
 
@@ -45,7 +49,7 @@ class Build:
             firmware = self.images / "rpi-firmware"
             (firmware / "overlays").mkdir(parents=True)
             for file in ("config.txt", "cmdline.txt", "start4.elf", "fixup4.dat", "overlays/imx708.dtbo"):
-                (firmware / file).write_text(f"{file} of the firmware\n")
+                (firmware / file).write_text(START4 if file == "start4.elf" else f"{file} of the firmware\n")
             if name.startswith("zero2w_64"):
                 (firmware / "bootcode.bin").write_text("bootcode\n")
             if name == UBOOT:
@@ -130,7 +134,7 @@ def test_autoboot_partition_has_no_firmware_that_boots(built):
     if built.name == UBOOT:
         return _first_partition_starts_uboot(built.images / "sdcard.img", at)
     names = listing(built.images / "sdcard.img", at)
-    assert names == ({"autoboot.txt", "bootcode.bin"} if built.name == "zero2w_64" else {"autoboot.txt"})
+    assert names == ({"autoboot.txt", "bootcode.bin", "config.txt"} if built.name == "zero2w_64" else {"autoboot.txt"})
     assert content(built.images / "sdcard.img", "autoboot.txt", at) == (COMMON / "boot/autoboot.txt").read_text()
 
 
@@ -156,6 +160,15 @@ def test_both_boot_slots_hold_the_same_files(built):
     names = listing(built.images / "boot.vfat")
     if built.name == UBOOT:
         assert names == {"Image"}
+def test_firmware_that_cannot_tell_the_slots_apart_is_refused(tmp_path, keys):
+    build = Build(tmp_path / "output", "rpi4_64", keys)
+    (build.images / "rootfs.squashfs").write_bytes(b"root")
+    (build.images / "rpi-firmware/start4.elf").write_text("boot_partition in autoboot.txt, boot_partition=%d")
+    refused = build.script("post-image.sh", build.images, check=False)
+    assert refused.returncode == 1 and "does not know [boot_partition=N]" in refused.stderr
+    assert not (build.images / "sdcard.img").exists()
+
+
         return
     assert {"config.txt", "cmdline-a.txt", "cmdline-b.txt", "Image"} <= names
     assert "cmdline.txt" not in names and "bootcode.bin" not in names
@@ -305,7 +318,7 @@ def test_yocto_makes_the_boot_slot_that_buildroot_makes(name, tmp_path):
         "bootfiles/fixup4.dat",
         "bootfiles/bootcode.bin",
     ):
-        (deploy / file).write_text(file)
+        (deploy / file).write_text(START4 if file.endswith("start4.elf") else file)
     shutil.copytree(COMMON / "boot", sources / "boot")
     run("sh", "-euc", task, env=os.environ | {"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
     slot = build / "picam-boot.vfat"
@@ -325,7 +338,7 @@ def test_yocto_makes_the_boot_slot_that_buildroot_makes(name, tmp_path):
         ):
             line = line.replace(f"@{key}@", value)
         assert content(slot, f"cmdline-{letter}.txt") == line
-    expected = {"autoboot.txt", "bootcode.bin"} if name == "zero2w_64" else {"autoboot.txt"}
+    expected = {"autoboot.txt", "bootcode.bin", "config.txt"} if name == "zero2w_64" else {"autoboot.txt"}
     assert listing(build / "picam-autoboot.vfat") == expected
 
 

@@ -33,7 +33,10 @@ if [ -d "$images/rpi-firmware" ]; then
 		# Pis before 4 load it from the first partition. start.elf must not be there: the firmware
 		# would take that partition for a bootable one.
 		mv "$work/boot/bootcode.bin" "$work/first/"
+		# Perhaps bootcode.bin boots nothing without this file (a Pi 5 would take the partition for a slot).
+		: > "$work/first/config.txt"
 	fi
+	"$BR2_EXTERNAL_PICAM_PATH/scripts/check-firmware" "$work/boot" || exit 1
 fi
 if [ "${BOOTLOADER:-}" = u-boot ]; then
 	# The firmware starts U-Boot from the first partition, with the device tree and the overlays that are there, and
