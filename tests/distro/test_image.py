@@ -43,6 +43,12 @@ class Build:
             path.mkdir(parents=True)
         # Buildroot copies the overlay with rsync; the other files stand for the skeleton.
         shutil.copytree(OVERLAY, self.target, symlinks=True)
+        for script in USELESS:
+            (self.target / "etc/init.d" / script).write_text("#!/bin/sh\n")
+        for pipeline in ("vc4", "pisp"):
+            tuning = self.target / f"usr/share/libcamera/ipa/rpi/{pipeline}/imx708.json"
+            tuning.parent.mkdir(parents=True)
+            tuning.write_text("{}")
         (self.images / "Image").write_bytes(b"kernel" * 1000)
         if name != "qemu_aarch64":
             (self.images / "board.dtb").write_bytes(b"tree")
@@ -96,6 +102,11 @@ def test_no_program_makes_its_caller_root(built):
     (busybox,) = [line for line in files if line.endswith("/bin/busybox")]
     assert busybox.startswith("-rwxr-xr-x ")
     assert not [line for line in files if "s" in line.split()[0].lower()]
+
+
+def test_nothing_is_started_that_nobody_needs(built):
+    scripts = {path.name for path in (built.target / "etc/init.d").iterdir()}
+    assert scripts == {path.name for path in (OVERLAY / "etc/init.d").iterdir()}
 
 
 def card_partitions(image):

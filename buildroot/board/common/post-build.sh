@@ -23,3 +23,9 @@ printf 'VERSION=%s\nCOMPATIBLE=%s\nBUILD_TIME=%s\n' "$(picam_version)" "$COMPATI
 
 # Mount points; the root file system is read-only.
 mkdir -p "$target/data" "$target/boot"
+# What its packages start and nothing needs on a read-only root: cron, a seed that cannot be saved, and a bus that
+# picam-update starts itself.
+for script in S01seedrng S30dbus-daemon S50crond; do
+	rm -f "$target/etc/init.d/$script"
+done
+
