@@ -56,6 +56,7 @@ def tarball(tmp_path_factory):
             ("share/doc/picam/LICENSE", 0o644, (ROOT / "LICENSE").read_bytes()),
             ("share/doc/picam/picam.cdx.json", 0o644, b"{}\n"),
         ):
+            ("share/libcamera/ipa/rpi/pisp/imx708.json", 0o644, b"{}\n"),
             info = tarfile.TarInfo(f"{name}/{member}")
             info.size, info.mode = len(content), mode
             archive.addfile(info, io.BytesIO(content))

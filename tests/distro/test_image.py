@@ -255,6 +255,15 @@ def test_image_without_keyring_is_refused(tmp_path, keys):
     assert "PICAM_RAUC_KEYRING" in refused.stderr and len(refused.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("name", [name for name in BOARDS if name != "qemu_aarch64"])
+def test_a_picam_without_the_boards_pipeline_is_refused(name, tmp_path, keys):
+    build = Build(tmp_path / "output", name, keys)
+    pipeline = {"rpi5": "pisp"}.get(name, "vc4")
+    shutil.rmtree(build.target / f"usr/share/libcamera/ipa/rpi/{pipeline}")
+    refused = build.script("post-build.sh", build.target, check=False)
+    assert refused.returncode == 1 and f"picam has no rpi/{pipeline}" in refused.stderr
+
+
 def test_keyring_that_is_not_there_is_refused(tmp_path, keys):
     build = Build(tmp_path / "output", "rpi5", keys | {"PICAM_RAUC_KEYRING": "/nowhere.pem"})
     refused = build.script("post-build.sh", build.target, check=False)
