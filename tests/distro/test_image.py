@@ -41,7 +41,7 @@ class Build:
         self.images, self.target, self.work = folder / "images", folder / "target", folder / "build"
         for path in (self.images, self.work):
             path.mkdir(parents=True)
-        # Buildroot copies the overlay with rsync; the other files stand for the skeleton.
+        # Buildroot copies the overlay with rsync; the other files stand for the skeleton and the packages.
         shutil.copytree(OVERLAY, self.target, symlinks=True)
         for script in USELESS:
             (self.target / "etc/init.d" / script).write_text("#!/bin/sh\n")
@@ -160,6 +160,15 @@ def _first_partition_starts_uboot(card, at):
     assert content(card, "slots.env", at) == "committed=A\nleft=0\ntrial=-\n"
 
 
+def test_firmware_that_cannot_tell_the_slots_apart_is_refused(tmp_path, keys):
+    build = Build(tmp_path / "output", "rpi4_64", keys)
+    (build.images / "rootfs.squashfs").write_bytes(b"root")
+    (build.images / "rpi-firmware/start4.elf").write_text("boot_partition in autoboot.txt, boot_partition=%d")
+    refused = build.script("post-image.sh", build.images, check=False)
+    assert refused.returncode == 1 and "does not know [boot_partition=N]" in refused.stderr
+    assert not (build.images / "sdcard.img").exists()
+
+
 def test_both_boot_slots_hold_the_same_files(built):
     card = built.images / "sdcard.img"
     parts = card_partitions(card)
@@ -171,15 +180,6 @@ def test_both_boot_slots_hold_the_same_files(built):
     names = listing(built.images / "boot.vfat")
     if built.name == UBOOT:
         assert names == {"Image"}
-def test_firmware_that_cannot_tell_the_slots_apart_is_refused(tmp_path, keys):
-    build = Build(tmp_path / "output", "rpi4_64", keys)
-    (build.images / "rootfs.squashfs").write_bytes(b"root")
-    (build.images / "rpi-firmware/start4.elf").write_text("boot_partition in autoboot.txt, boot_partition=%d")
-    refused = build.script("post-image.sh", build.images, check=False)
-    assert refused.returncode == 1 and "does not know [boot_partition=N]" in refused.stderr
-    assert not (build.images / "sdcard.img").exists()
-
-
         return
     assert {"config.txt", "cmdline-a.txt", "cmdline-b.txt", "Image"} <= names
     assert "cmdline.txt" not in names and "bootcode.bin" not in names
