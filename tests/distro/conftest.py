@@ -13,6 +13,8 @@ from distro.tree import BUILDROOT_TREE, ROOT, version
 if not os.environ.get("PICAM_TEST_DISTRO"):
     collect_ignore_glob = ["test_*.py"]
 
+# Texts that `make dist` brings along for what is linked into picam.
+LICENCES = ["CRATES.txt", "libcamera/LGPL-2.1-or-later.txt", "libcamera/BSD-2-Clause.txt"]
 BUILDROOT_HINT = "NOT RUN: no Buildroot. Give a checkout of 2026.08 or newer: make test-distro BUILDROOT=DIR"
 LAYERS_HINT = (
     "NOT RUN: no OpenEmbedded layers. Give a folder with bitbake (2.18), openembedded-core, meta-raspberrypi and"
@@ -53,8 +55,10 @@ def tarball(tmp_path_factory):
         for member, mode, content in (
             ("bin/picam", 0o755, b"#!/bin/sh\necho stand-in\n"),
             ("share/libcamera/ipa/rpi/vc4/imx708.json", 0o644, b"{}\n"),
+            ("share/libcamera/ipa/rpi/pisp/imx708.json", 0o644, b"{}\n"),
             ("share/doc/picam/LICENSE", 0o644, (ROOT / "LICENSE").read_bytes()),
             ("share/doc/picam/picam.cdx.json", 0o644, b"{}\n"),
+            *((f"share/doc/picam/licences/{file}", 0o644, file.encode()) for file in LICENCES),
         ):
             info = tarfile.TarInfo(f"{name}/{member}")
             info.size, info.mode = len(content), mode

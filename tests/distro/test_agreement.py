@@ -15,6 +15,7 @@ from distro.tree import (
     OVERLAY,
     PARTITIONS,
     ROOT,
+    SIGNATURE,
     assignments,
     board,
     genimage_partitions,
@@ -87,32 +88,49 @@ def test_rauc_slots_are_those_partitions():
 
 def test_boot_partition_picks_command_line_root_and_slot():
     template = (COMMON / "boot/cmdline.txt.in").read_text()
-    picked = {s: line for s, line in sections(COMMON / "boot/config.txt") if line.startswith("cmdline=")}
-    assert picked == {"boot_partition=2": "cmdline=cmdline-a.txt", "boot_partition=3": "cmdline=cmdline-b.txt"}
+    lines = list(sections(COMMON / "boot/config.txt"))
+    picked = {s: line for s, line in lines if line.startswith("cmdline=")}
+    a, b = "cmdline=cmdline-a.txt", "cmdline=cmdline-b.txt"
+    # The first one is for firmware that does not know the filters: it stands before them.
+    assert picked == {"all": a, "boot_partition=2": a, "boot_partition=3": b} and lines[0] == ("all", a)
     # Letter, root partition and slot: the same list in Buildroot's script and in the recipe.
     for text in (
         (COMMON / "post-image.sh").read_text(),
         (LAYER / "recipes-bsp/picam-boot/picam-boot.bb").read_text(),
     ):
         assert " a:5:A b:6:B" in text
-    for placeholder in ("root=@DISK@@ROOT@", "rauc.slot=@SLOT@", "console=@CONSOLE@"):
+    for placeholder in ("root=PARTUUID=7069ca01-0@ROOT@", "rauc.slot=@SLOT@", "console=@CONSOLE@"):
         assert placeholder in template
     assert {"ro", "rootwait", "rootfstype=squashfs", "panic=5"} <= set(template.split())
     assert len(template.splitlines()) == 1
 
 
+def test_the_root_is_found_on_any_disk():
+    """Neither the command line nor the builds name a device; the signature that they name is that of the disk they make."""
+    assert f"disk-signature = 0x{SIGNATURE}\n" in (COMMON / "genimage.cfg.in").read_text()
+    assert f"bootloader --ptable msdos --diskid 0x{SIGNATURE}\n" in (LAYER / "files/wic/picam-sdcard.wks.in").read_text()
+    assert f" root=PARTUUID={SIGNATURE}-0" in (COMMON / "boot/cmdline.txt.in").read_text()
+    for symbol in ("USB_STORAGE", "USB_UAS", "BLK_DEV_SD", "BLK_DEV_NVME"):  # built in: there is no initramfs
+        assert f"CONFIG_{symbol}=y" in (COMMON / "linux-rpi.cfg").read_text().splitlines(), symbol
+
+
 def test_autoboot_starts_a_and_tries_b():
     autoboot = (COMMON / "boot/autoboot.txt").read_bytes()
     # The update rewrites the file in place, with the same length.
-    assert autoboot == b"[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n"
+    assert autoboot == b"[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n[none]\nboot_partition=2\n"
     assert len(autoboot) <= 512
 
 
-def test_config_txt_is_for_this_camera_and_has_the_watchdog():
+def test_config_txt_finds_the_camera_and_has_the_watchdog():
     lines = list(sections(COMMON / "boot/config.txt"))
     assert all(len(line) <= 80 for line in (COMMON / "boot/config.txt").read_text().splitlines())
-    for line in ("camera_auto_detect=0", "dtoverlay=imx708", "dtparam=watchdog=on", "kernel_watchdog_timeout=60"):
+    for line in ("camera_auto_detect=1", "dtparam=watchdog=on"):
         assert ("all", line) in lines, line
+    # Detection and an overlay at once would load two; an overlay alone is one port of a Pi 5.
+    assert not [line for _, line in lines if line.startswith("dtoverlay=imx")]
+    # The firmware and the kernel wait as long for the guard.
+    (seconds,) = [line.split("=")[1] for _, line in lines if line.startswith("kernel_watchdog_timeout=")]
+    assert f"watchdog.open_timeout={seconds}" in (COMMON / "boot/cmdline.txt.in").read_text().split()
     assert "CONFIG_WATCHDOG_HANDLE_BOOT_ENABLED=y" in (COMMON / "linux.cfg").read_text()
 
 
@@ -155,7 +173,6 @@ def test_boards_are_described_alike(machine):
     facts = board(name)
     boot = recipes["picam-boot"]
     assert boot["PICAM_COMPATIBLE"] == facts["COMPATIBLE"] == recipes["picam-bundle"]["RAUC_BUNDLE_COMPATIBLE"]
-    assert boot["PICAM_DISK"] == facts["DISK"]
     assert boot["PICAM_CONSOLE"] == facts["CONSOLE"]
     assert recipes["picam-bundle"]["RAUC_BUNDLE_FORMAT"] == "verity"
 
@@ -184,10 +201,36 @@ def test_defconfig_names_files_that_exist(name):
     assert f"board/{name}/board.conf" in values["BR2_ROOTFS_POST_SCRIPT_ARGS"]
 
 
+def test_wpa_supplicant_takes_the_file_that_flash_md_shows():
+    """Buildroot's own choice knows neither the control interface nor SAE, and discards a file that names them whole."""
+    sample = re.search(r"^ +ctrl_interface=.*?^ +\}$", (ROOT / "docs/flash.md").read_text(), re.M | re.S)[0]
+    needs = {"ctrl_interface=": "CLI", "SAE": "WPA3"}  # CLI selects CTRL_IFACE
+    for name in BOARDS:
+        values = assignments(BUILDROOT_TREE / f"configs/picam_{name}_defconfig")
+        if values.get("BR2_PACKAGE_WPA_SUPPLICANT") == "y":
+            for word, option in needs.items():
+                assert word in sample and values.get(f"BR2_PACKAGE_WPA_SUPPLICANT_{option}") == "y", (name, option)
+        else:
+            assert name == "qemu_aarch64"
+
+
+def test_every_kernel_has_a_hash_of_our_own():
+    """Buildroot's change with its own configurations, and a build that finds none ends."""
+    recorded = (BUILDROOT_TREE / "patches/linux/linux.hash").read_text()
+    for name in BOARDS:
+        values = assignments(BUILDROOT_TREE / f"configs/picam_{name}_defconfig")
+        assert values["BR2_GLOBAL_PATCH_DIR"] == '"$(BR2_EXTERNAL_PICAM_PATH)/patches"'
+        if location := values.get("BR2_LINUX_KERNEL_CUSTOM_TARBALL_LOCATION"):
+            tarball = location.strip('"').rsplit("/", 1)[1]
+        else:
+            tarball = f"linux-{values['BR2_LINUX_KERNEL_CUSTOM_VERSION_VALUE'].strip(chr(34))}.tar.xz"
+        assert re.search(rf"^sha256  [0-9a-f]{{64}}  {re.escape(tarball)}$", recorded, re.M), tarball
+
+
 def test_defconfigs_differ_only_in_the_board():
     settings = {name: assignments(BUILDROOT_TREE / f"configs/picam_{name}_defconfig") for name in BOARDS}
     hardware = re.compile(
-        r"BR2_(aarch64|cortex|ARM_|LINUX|GLOBAL_PATCH|SYSTEM_DHCP|ROOTFS_POST_SCRIPT_ARGS|"
+        r"BR2_(aarch64|cortex|ARM_|LINUX|ROOTFS_POST_SCRIPT_ARGS|"
         r"PACKAGE_(RPI|BRCM|WPA|WIRELESS)|TARGET_UBOOT|PACKAGE_HOST_UBOOT)"
     )
     common = {
@@ -209,6 +252,22 @@ def test_units_that_are_switched_on_exist(machine):
             assert "[Install]" in (units / unit).read_text(), unit
 
 
+# Whose device numbers a module registers when it is loaded; the heaps are built in (linux.cfg).
+CLASS_MODULES = {"char-video4linux": "videodev", "char-media": "mc"}
+
+
+def test_systemd_knows_the_devices_that_it_allows():
+    """systemd looks a class up when picam starts; camera drivers load when they like."""
+    unit = (OVERLAY / "usr/lib/systemd/system/picam.service").read_text()
+    classes = set(re.findall(r"^DeviceAllow=(char-\w+)", unit, re.M))
+    assert classes == {*CLASS_MODULES, "char-dma_heap"}
+    assert "CONFIG_DMABUF_HEAPS=y" in (COMMON / "linux.cfg").read_text()
+    for key in ("After", "Wants"):
+        named = re.search(rf"^{key}=(.*)$", unit, re.M)[1].split()
+        assert {f"modprobe@{module}.service" for module in CLASS_MODULES.values()} <= set(named), key
+    assert re.search(r"^ExecStartPre=-\+/usr/bin/udevadm settle --timeout=\d+$", unit, re.M)
+
+
 def test_same_user_in_both(machine):
     _, recipes = machine
     makefile = (BUILDROOT_TREE / "package/picam/picam.mk").read_text()
@@ -219,7 +278,7 @@ def test_same_user_in_both(machine):
 
 
 # Not in the Yocto image: BusyBox's init, its clock and resolver, and a link that a recipe makes itself.
-BUSYBOX_ONLY = {"etc/inittab", "etc/picam/ntp-servers", "etc/resolv.conf", "etc/systemd/system/rauc-mark-good.service"}
+BUSYBOX_ONLY = {"etc/inittab", "etc/mdev.conf", "etc/picam/ntp-servers", "etc/resolv.conf", "etc/systemd/system/rauc-mark-good.service"}
 
 
 def test_yocto_takes_all_of_the_overlay_but_busyboxes(machine):

@@ -131,10 +131,13 @@ def test_buildroot_installs_picam(package, tarball):
     assert (target / "etc/picam/picam.toml").read_text() == (ROOT / "rootfs-overlay/etc/picam/picam.toml").read_text()
     assert os.access(target / "etc/init.d/S60picam", os.X_OK)
     assert (package.folder / "output/images/picam.cdx.json").exists()
+    # Not in share/doc, which Buildroot empties.
+    assert (target / "usr/share/licences/picam/licences/libcamera/LGPL-2.1-or-later.txt").exists()
 
 
 def test_licence_is_the_one_that_was_checked(package):
     # After test_buildroot_installs_picam: the hash of LICENSE is in package/picam/picam.hash.
     done = package.make("picam-legal-info")
-    assert "share/doc/picam/LICENSE: OK" in done.stdout
+    for text in ("LICENSE", "licences/CRATES.txt", "licences/libcamera/LGPL-2.1-or-later.txt"):
+        assert f"share/doc/picam/{text}: OK" in done.stdout
     assert "picam" in package.make("picam-show-info").stdout

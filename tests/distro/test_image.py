@@ -8,9 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from distro.tree import BOARDS, BUILDROOT_TREE, COMMON, MACHINES, OVERLAY, PARTITIONS, ROOT, board, oe_recipes, version
+from distro.tree import BOARDS, BUILDROOT_TREE, COMMON, MACHINES, OVERLAY, PARTITIONS, ROOT, SIGNATURE, board, oe_recipes, version
 
 MIB = 1 << 20
+# Init scripts of packages that start what the appliance has no use for.
+USELESS = ["S01seedrng", "S30dbus-daemon", "S50crond"]
+# start4.elf of 2025 and later names it so often.
+START4 = "boot_partition " * 3
 # The board whose firmware only starts U-Boot.
 UBOOT = "zero2w_64_uboot"
 
@@ -37,15 +41,21 @@ class Build:
         self.images, self.target, self.work = folder / "images", folder / "target", folder / "build"
         for path in (self.images, self.work):
             path.mkdir(parents=True)
-        # Buildroot copies the overlay with rsync; the other files stand for the skeleton.
+        # Buildroot copies the overlay with rsync; the other files stand for the skeleton and the packages.
         shutil.copytree(OVERLAY, self.target, symlinks=True)
+        for script in USELESS:
+            (self.target / "etc/init.d" / script).write_text("#!/bin/sh\n")
+        for pipeline in ("vc4", "pisp"):
+            tuning = self.target / f"usr/share/libcamera/ipa/rpi/{pipeline}/imx708.json"
+            tuning.parent.mkdir(parents=True)
+            tuning.write_text("{}")
         (self.images / "Image").write_bytes(b"kernel" * 1000)
         if name != "qemu_aarch64":
             (self.images / "board.dtb").write_bytes(b"tree")
             firmware = self.images / "rpi-firmware"
             (firmware / "overlays").mkdir(parents=True)
             for file in ("config.txt", "cmdline.txt", "start4.elf", "fixup4.dat", "overlays/imx708.dtbo"):
-                (firmware / file).write_text(f"{file} of the firmware\n")
+                (firmware / file).write_text(START4 if file == "start4.elf" else f"{file} of the firmware\n")
             if name.startswith("zero2w_64"):
                 (firmware / "bootcode.bin").write_text("bootcode\n")
             if name == UBOOT:
@@ -94,6 +104,18 @@ def test_no_program_makes_its_caller_root(built):
     assert not [line for line in files if "s" in line.split()[0].lower()]
 
 
+def test_nothing_is_started_that_nobody_needs(built):
+    scripts = {path.name for path in (built.target / "etc/init.d").iterdir()}
+    assert scripts == {path.name for path in (OVERLAY / "etc/init.d").iterdir()}
+
+
+def test_the_updater_of_hawkbit_has_its_bus(tmp_path, keys):
+    build = Build(tmp_path / "output", "rpi5", keys)
+    (build.target / "etc/init.d/S85rauc-hawkbit-updater").touch()
+    build.script("post-build.sh", build.target)
+    assert (build.target / "etc/init.d/S30dbus-daemon").exists()
+
+
 def card_partitions(image):
     """Number → (first byte, bytes, type) of the card's partitions, the extended one included."""
     lines = run("sfdisk", "--dump", image, env=os.environ | {"PATH": "/usr/sbin:/sbin:" + os.environ["PATH"]}).stdout
@@ -120,12 +142,17 @@ def test_card_has_the_partitions_that_a_pi_counts(built):
     assert [parts[n][2] for n in (1, 2, 3, 5, 6, 7)] == ["c", "c", "c", "83", "83", "83"]
 
 
+def test_the_disk_has_the_signature_that_the_root_is_found_by(built):
+    with open(built.images / "sdcard.img", "rb") as card:
+        assert card.read(444)[440:][::-1].hex() == SIGNATURE
+
+
 def test_autoboot_partition_has_no_firmware_that_boots(built):
     at = card_partitions(built.images / "sdcard.img")[1][0]
     if built.name == UBOOT:
         return _first_partition_starts_uboot(built.images / "sdcard.img", at)
     names = listing(built.images / "sdcard.img", at)
-    assert names == ({"autoboot.txt", "bootcode.bin"} if built.name == "zero2w_64" else {"autoboot.txt"})
+    assert names == ({"autoboot.txt", "bootcode.bin", "config.txt"} if built.name == "zero2w_64" else {"autoboot.txt"})
     assert content(built.images / "sdcard.img", "autoboot.txt", at) == (COMMON / "boot/autoboot.txt").read_text()
 
 
@@ -138,6 +165,15 @@ def _first_partition_starts_uboot(card, at):
     words = content(card, "cmdline.txt", at).split()
     assert "ro" in words and not any(re.match("root=|rauc|.*@", word) for word in words)
     assert content(card, "slots.env", at) == "committed=A\nleft=0\ntrial=-\n"
+
+
+def test_firmware_that_cannot_tell_the_slots_apart_is_refused(tmp_path, keys):
+    build = Build(tmp_path / "output", "rpi4_64", keys)
+    (build.images / "rootfs.squashfs").write_bytes(b"root")
+    (build.images / "rpi-firmware/start4.elf").write_text("boot_partition in autoboot.txt, boot_partition=%d")
+    refused = build.script("post-image.sh", build.images, check=False)
+    assert refused.returncode == 1 and "does not know [boot_partition=N]" in refused.stderr
+    assert not (build.images / "sdcard.img").exists()
 
 
 def test_both_boot_slots_hold_the_same_files(built):
@@ -165,7 +201,7 @@ def test_command_lines_name_their_own_root_and_slot(built):
     for letter, number in (("a", 5), ("b", 6)):
         words = content(built.images / "boot.vfat", f"cmdline-{letter}.txt").split()
         assert {
-            f"root={facts['DISK']}{number}",
+            f"root=PARTUUID={SIGNATURE}-0{number}",
             f"rauc.slot={letter.upper()}",
             f"console={facts['CONSOLE']}",
             "ro",
@@ -224,6 +260,15 @@ def test_image_without_keyring_is_refused(tmp_path, keys):
     refused = build.script("post-build.sh", build.target, check=False, without=["PICAM_RAUC_KEYRING"])
     assert refused.returncode == 1
     assert "PICAM_RAUC_KEYRING" in refused.stderr and len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in BOARDS if name != "qemu_aarch64"])
+def test_a_picam_without_the_boards_pipeline_is_refused(name, tmp_path, keys):
+    build = Build(tmp_path / "output", name, keys)
+    pipeline = {"rpi5": "pisp"}.get(name, "vc4")
+    shutil.rmtree(build.target / f"usr/share/libcamera/ipa/rpi/{pipeline}")
+    refused = build.script("post-build.sh", build.target, check=False)
+    assert refused.returncode == 1 and f"picam has no rpi/{pipeline}" in refused.stderr
 
 
 def test_keyring_that_is_not_there_is_refused(tmp_path, keys):
@@ -300,7 +345,7 @@ def test_yocto_makes_the_boot_slot_that_buildroot_makes(name, tmp_path):
         "bootfiles/fixup4.dat",
         "bootfiles/bootcode.bin",
     ):
-        (deploy / file).write_text(file)
+        (deploy / file).write_text(START4 if file.endswith("start4.elf") else file)
     shutil.copytree(COMMON / "boot", sources / "boot")
     run("sh", "-euc", task, env=os.environ | {"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
     slot = build / "picam-boot.vfat"
@@ -315,13 +360,12 @@ def test_yocto_makes_the_boot_slot_that_buildroot_makes(name, tmp_path):
         line = template
         for key, value in (
             ("CONSOLE", facts["CONSOLE"]),
-            ("DISK", facts["DISK"]),
             ("ROOT", number),
             ("SLOT", letter.upper()),
         ):
             line = line.replace(f"@{key}@", value)
         assert content(slot, f"cmdline-{letter}.txt") == line
-    expected = {"autoboot.txt", "bootcode.bin"} if name == "zero2w_64" else {"autoboot.txt"}
+    expected = {"autoboot.txt", "bootcode.bin", "config.txt"} if name == "zero2w_64" else {"autoboot.txt"}
     assert listing(build / "picam-autoboot.vfat") == expected
 
 

@@ -16,6 +16,8 @@ LAYER = ROOT / "meta-picam"
 MACHINES = {"rpi4_64": "raspberrypi4-64", "rpi5": "raspberrypi5", "zero2w_64": "raspberrypi0-2w-64"}
 # With U-Boot only in Buildroot.
 BOARDS = [*MACHINES, "zero2w_64_uboot", "qemu_aarch64"]
+# Of the disk, in its MBR: by it and a partition's number the kernel knows its root, wherever the disk is.
+SIGNATURE = "7069ca01"
 # Number → name of each partition, as rootfs-overlay/usr/lib/picam/data makes links for them.
 PARTITIONS = {1: "autoboot", 2: "boot-a", 3: "boot-b", 5: "root-a", 6: "root-b", 7: "data"}
 
@@ -32,7 +34,7 @@ def assignments(path):
 
 
 def board(name):
-    """COMPATIBLE, DISK and CONSOLE of a Buildroot board."""
+    """COMPATIBLE and CONSOLE of a Buildroot board."""
     return assignments(BUILDROOT_TREE / f"board/{name}/board.conf")
 
 

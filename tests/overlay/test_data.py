@@ -43,6 +43,13 @@ def test_root_writes_through_no_link_of_picam(root):
     assert root.shell("stat -c '%u %a %F' /data/picam /data/picam/state") == "0 755 directory\n900 700 directory"
 
 
+def test_a_file_that_cannot_be_taken_over_is_told(root):
+    root.shell("mkdir -p /data/site; echo hall-3 >/boot/hostname; mount -t tmpfs -o ro tmpfs /data/site")
+    take = "sed '/^mkdir -p \\$RUN$/,$d' /usr/lib/picam/data >/run/data; echo take_over_site >>/run/data; sh /run/data"
+    assert "hostname of the card's first partition cannot be taken over" in root.shell(take)
+    assert "hostname of the card's first partition cannot be taken over" in root.events()
+
+
 def test_what_was_saved_stays_and_picam_can_save(root):
     root.shell("mkdir -p /data/picam/state; chown -R 900:900 /data/picam; echo '[jpeg]' >/data/picam/picam.toml; chown 900 /data/picam/picam.toml")
     assert as_picam(root, "echo kept >/data/picam/state/controls.toml") == ""
@@ -120,6 +127,48 @@ def test_a_partition_that_cannot_be_read_is_left_alone(root):
     told = root.shell(MOUNT)
     assert "making it" not in told and told.endswith("in memory")
     assert root.shell("ls /dev/picam") == ""
+
+
+# A kernel that mounts no FAT here: one is mounted that fsck.fat finds nothing wrong with.
+MOUNT_BOOT = """
+mount -t tmpfs tmpfs /dev
+mknod /dev/null c 1 3
+mkdir -p /dev/picam /run/stand-ins
+mv /events/first /dev/picam/autoboot
+printf '#!/bin/sh\\n/usr/sbin/fsck.fat -n /dev/picam/autoboot >/dev/null || { echo "bad superblock" >&2; exit 255; }\\n' >/run/stand-ins/mount
+chmod +x /run/stand-ins/mount
+sed '/^mkdir -p \\$RUN$/,$d' /usr/lib/picam/data >/run/data
+echo mount_boot >>/run/data
+PATH=/run/stand-ins:$PATH:/usr/sbin sh /run/data
+"""
+
+
+def first_partition(root, damage):
+    path = root.folder / "events/first"
+    path.write_bytes(bytes(32 << 20))
+    subprocess.run(["/usr/sbin/mkfs.fat", "-F", "16", path], check=True, capture_output=True)
+    content = bytearray(path.read_bytes())
+    damage(content)
+    path.write_bytes(content)
+    return root.shell(MOUNT_BOOT)
+
+
+def test_a_first_partition_that_is_whole_is_mounted(root):
+    assert first_partition(root, lambda content: None) == ""
+
+
+def test_a_first_partition_that_cannot_be_mounted_is_mended(root):
+    def damage(content):
+        sectors = int.from_bytes(content[14:16], "little")
+        content[sectors * 512 : sectors * 512 + 4] = bytes(4)  # how the first allocation table begins
+
+    told = first_partition(root, damage)
+    assert "bad superblock" in told and "is checked" in told and "cannot be mounted" not in told
+
+
+def test_a_first_partition_that_cannot_be_mended_stops_nothing(root):
+    told = first_partition(root, lambda content: content.__setitem__(slice(0, 512), bytes(512)))
+    assert "is checked" in told and told.endswith("cannot be mounted: updates cannot be committed")
 
 
 # What RAUC installs: everybody may send to it. A program of root's takes RAUC's place on the bus.

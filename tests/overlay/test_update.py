@@ -91,6 +91,13 @@ def test_the_second_url_counts_when_the_first_cannot_be_read(root):
 def test_what_is_no_check_is_not_told_of(root):
     root.shell(f"printf '{BUNDLE} 1.0.0\\n' >/run/bundles")
     assert "runs already" in root.shell(f"picam-update {BUNDLE}")
-    root.shell("mkdir /run/picam/update.lock")
-    assert "another update is running" in root.shell("picam-update --check")
+    running = "sh -c 'sleep 1000; exit' picam-update >/dev/null 2>&1 & echo $! >/run/picam/update.lock; picam-update --check; kill $!"
+    assert "another update is running" in root.shell(running)
     assert root.shell("ls /run/picam/checked 2>/dev/null") == ""
+
+
+def test_an_update_that_was_killed_locks_nobody_out(root):
+    for left in ("sleep 1000 >/dev/null 2>&1 & echo $! >/run/picam/update.lock", "echo 4194303 >/run/picam/update.lock", ": >/run/picam/update.lock"):
+        assert check(root, f"{BUNDLE} 1.0.0")[1] == "0"
+        assert root.shell(f"{left}; picam-update --check").endswith("1.0.0 runs already"), left
+        assert root.shell("ls /run/picam/update.lock 2>/dev/null") == ""

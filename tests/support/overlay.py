@@ -1,7 +1,7 @@
 """The appliance's root without its kernel: rootfs-overlay laid over this machine's own root, in namespaces of its own.
 
 The scripts run as they are, under BusyBox, with their own process ids, mounts and network. Stand-ins take the place of
-what would reach outside: `reboot` and `logger` write a line to `events` instead, `sync` and `modprobe` do nothing. Needs
+what would reach outside: `reboot`, `logger` and `modprobe` write a line to `events` instead, `sync` does nothing. Needs
 root; nothing of this machine is changed.
 """
 
@@ -10,6 +10,7 @@ import ctypes
 import os
 import re
 import shutil
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -22,8 +23,10 @@ _STAND_INS = {
     "logger": 'case "$*" in *" -- "*) echo "logger $*" >>/events/log ;; *) exec cat >>/events/log ;; esac',
     "reboot": 'echo "reboot $*" >>/events/log',
     "sync": ":",
-    "modprobe": ":",
+    "modprobe": 'echo "modprobe $*" >>/events/log',
 }
+# What an image has beside its BusyBox, as far as the scripts and their tests call it.
+_OTHER_PACKAGES = ["dbus-daemon", "e2fsck", "fsck.fat", "mke2fs", "setpriv"]
 _START = """
 set -e
 mount -t tmpfs tmpfs /mnt
@@ -36,7 +39,9 @@ mount -t proc proc proc
 mount --bind {folder}/cmdline proc/cmdline
 for name in run data boot tmp; do mount -t tmpfs tmpfs $name; done
 mount --bind {folder}/events events
+mount --bind {folder}/sys sys
 cp {folder}/boot/* boot
+[ {slot} = A ] || {{ mkdir data/update; echo {slot} >data/update/staged; }}
 ip link set lo up
 exec chroot . sh -c 'echo ready; while :; do sleep 1; done'
 """
@@ -58,16 +63,20 @@ def unavailable():
 
 class Overlay:
     """Context manager. `constants`: other values for NAME=NUMBER lines of a script, {script: {NAME: number}}, so that
-    no test waits for minutes; `files`: {path: (text, mode)} more; `slot`: the one that runs, of which A is committed."""
+    no test waits for minutes; `files`: {path: (text, mode)} more; `slot`: the one that runs; A is committed, B is on trial;
+    `busybox`: one whose applets are all that there is, beside _OTHER_PACKAGES, instead of this machine's and all else."""
 
-    def __init__(self, folder, constants=None, files=None, slot="A"):
+    def __init__(self, folder, constants=None, files=None, slot="A", busybox=None):
         self.folder = Path(folder)
+        self._path = "/programs" if busybox else "/programs:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
         tree = self.folder / "tree"
         shutil.copytree(ROOT / "rootfs-overlay", tree, symlinks=True)
-        for name in ("data", "boot", "events"):
+        for name in ("data", "boot", "events", "sys"):
             (tree / name).mkdir()
             (self.folder / name).mkdir()
-        self._programs(tree)
+        self._programs(tree, busybox)
+        if "usr/bin/picam" not in (files or {}):
+            shutil.copy(BINARY, tree / "usr/bin/picam")
         for name, values in (constants or {}).items():
             script = tree / "usr/lib/picam" / name
             text = script.read_text()
@@ -78,31 +87,49 @@ class Overlay:
         for name, (text, mode) in (files or {}).items():
             path = tree / name
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
             path.write_text(text)
             path.chmod(mode)
         (self.folder / "cmdline").write_text(f"console=ttyS0 rauc.slot={slot}\n")
-        (self.folder / "boot/autoboot.txt").write_text("[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n")
+        shutil.copy(ROOT / "buildroot/board/common/boot/autoboot.txt", self.folder / "boot")
+        self.slot = slot
+        self.set_firmware(partition={"A": 2, "B": 3}[slot], tryboot=int(slot == "B"))
         (self.folder / "events/log").touch()
         (self.folder / "events/log").chmod(0o666)
 
-    def _programs(self, tree):
+    def _programs(self, tree, busybox):
         programs = tree / "programs"
         programs.mkdir()
-        busybox = shutil.which("busybox")
-        for name in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
-            (programs / name).symlink_to(busybox)
+        shutil.copy(busybox or shutil.which("busybox"), programs / "busybox")
+        applets = subprocess.run([programs / "busybox", "--list"], capture_output=True, text=True, check=True).stdout.split()
+        for name in set(applets) - {"busybox"}:
+            (programs / name).symlink_to("busybox")
+        if busybox:
+            for name in _OTHER_PACKAGES:
+                (programs / name).unlink(missing_ok=True)
+                (programs / name).symlink_to(shutil.which(name, path="/usr/bin:/usr/sbin"))
+            for name in ("picam", "picam-update", "rauc"):
+                (programs / name).symlink_to(f"/usr/bin/{name}")
         for name, script in _STAND_INS.items():
             (programs / name).unlink(missing_ok=True)
             (programs / name).write_text(f"#!/bin/sh\n{script}\n")
             (programs / name).chmod(0o755)
-        (tree / "usr/bin/sh").symlink_to(busybox)
-        shutil.copy(BINARY, tree / "usr/bin/picam")
+        (tree / "usr/bin/sh").symlink_to("/programs/busybox")
         for name, line in (("passwd", "picam:x:900:900::/:/bin/false\n"), ("group", "picam:x:900:\n")):
             (tree / "etc" / name).write_text(Path("/etc", name).read_text() + line)
         (tree / "etc/picam-release").write_text("VERSION=1.0.0\nCOMPATIBLE=picam-test\nBUILD_TIME=0\n")
 
+    def set_firmware(self, compatible="brcm,bcm2712", **properties):
+        """Writes what the firmware says in the device tree: the SoC, and numbers of /chosen/bootloader."""
+        tree = self.folder / "sys/firmware/devicetree/base"
+        shutil.rmtree(tree, ignore_errors=True)
+        (tree / "chosen/bootloader").mkdir(parents=True)
+        (tree / "compatible").write_bytes(compatible.encode() + b"\0")
+        for name, value in properties.items():
+            (tree / "chosen/bootloader" / name.replace("_", "-")).write_bytes(struct.pack(">I", value))
+
     def __enter__(self):
-        script = _START.format(folder=self.folder)
+        script = _START.format(folder=self.folder, slot=self.slot)
         isolated = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child"]
         self._holder = subprocess.Popen([*isolated, "sh", "-c", script], stdout=subprocess.PIPE, text=True)
         ready = self._holder.stdout.readline()
@@ -123,7 +150,7 @@ class Overlay:
 
     def command(self, *words):
         """The command line that runs `words` inside."""
-        return [*self._inside, "env", "PATH=/programs:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", *words]
+        return [*self._inside, "/usr/bin/env", f"PATH={self._path}", *words]
 
     def start(self, *words, **options):
         """Starts a program inside; it ends with the root at the latest."""

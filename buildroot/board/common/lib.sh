@@ -18,10 +18,11 @@ picam_version() {
 	sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q;}' "$BR2_EXTERNAL_PICAM_PATH/../Cargo.toml"
 }
 
-# COMPATIBLE, DISK and CONSOLE of the board, and BOOTLOADER=u-boot where the firmware alone does not do.
+# COMPATIBLE and CONSOLE of the board, PIPELINE where it has a camera, and BOOTLOADER=u-boot where the firmware alone
+# does not do.
 read_board() {
 	[ -f "${1:-}" ] || fail "BR2_ROOTFS_POST_SCRIPT_ARGS must name a board.conf, not '${1:-}'"
 	# shellcheck source=/dev/null
 	. "$1"
-	: "${COMPATIBLE:?$1 does not set it}" "${DISK:?$1 does not set it}" "${CONSOLE:?$1 does not set it}"
+	: "${COMPATIBLE:?$1 does not set it}" "${CONSOLE:?$1 does not set it}"
 }

@@ -16,7 +16,7 @@ mkdir -p "$work/boot" "$work/first" "$work/root"
 cp "$common/boot/config.txt" "$work/boot/"
 for slot in a:5:A b:6:B; do
 	number=${slot#*:}
-	sed "s|@CONSOLE@|$CONSOLE|; s|@DISK@|$DISK|g; s|@ROOT@|${number%:*}|; s|@SLOT@|${slot##*:}|" \
+	sed "s|@CONSOLE@|$CONSOLE|; s|@ROOT@|${number%:*}|; s|@SLOT@|${slot##*:}|" \
 		"$common/boot/cmdline.txt.in" > "$work/boot/cmdline-${slot%%:*}.txt"
 done
 cp "$images/Image" "$work/boot/"
@@ -33,7 +33,10 @@ if [ -d "$images/rpi-firmware" ]; then
 		# Pis before 4 load it from the first partition. start.elf must not be there: the firmware
 		# would take that partition for a bootable one.
 		mv "$work/boot/bootcode.bin" "$work/first/"
+		# Perhaps bootcode.bin boots nothing without this file (a Pi 5 would take the partition for a slot).
+		: > "$work/first/config.txt"
 	fi
+	"$BR2_EXTERNAL_PICAM_PATH/scripts/check-firmware" "$work/boot" || exit 1
 fi
 if [ "${BOOTLOADER:-}" = u-boot ]; then
 	# The firmware starts U-Boot from the first partition, with the device tree and the overlays that are there, and
@@ -43,7 +46,7 @@ if [ "${BOOTLOADER:-}" = u-boot ]; then
 	rm "$work/first/Image"
 	find "$work/boot" -mindepth 1 -maxdepth 1 ! -name Image -exec rm -r {} +
 	sed 's/^kernel=.*/kernel=u-boot.bin/' "$common/boot/config.txt" > "$work/first/config.txt"
-	sed "s|@CONSOLE@|$CONSOLE|; s| root=@DISK@@ROOT@||; s| rauc.slot=@SLOT@||" \
+	sed "s|@CONSOLE@|$CONSOLE|; s| root=[^ ]*||; s| rauc.slot=@SLOT@||" \
 		"$common/boot/cmdline.txt.in" > "$work/first/cmdline.txt"
 	cp "$images/u-boot.bin" "$images/boot.scr" "$common/boot/slots.env" "$work/first/"
 fi

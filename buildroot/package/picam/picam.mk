@@ -9,7 +9,12 @@ PICAM_VERSION := $(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q;}' $(BR2_EXTE
 PICAM_SITE = $(call qstrip,$(BR2_PACKAGE_PICAM_SITE))
 PICAM_SOURCE = picam-$(PICAM_VERSION)-aarch64.tar.xz
 PICAM_LICENSE = MIT, LGPL-2.1+ (libcamera), BSD-2-Clause (libpisp, tuning files)
-PICAM_LICENSE_FILES = share/doc/picam/LICENSE
+# Their hashes but that of LICENSE are recorded with the tarball's, by scripts/picam-hash.
+PICAM_LICENSE_FILES = \
+	share/doc/picam/LICENSE \
+	share/doc/picam/licences/CRATES.txt \
+	share/doc/picam/licences/libcamera/LGPL-2.1-or-later.txt \
+	share/doc/picam/licences/libcamera/BSD-2-Clause.txt
 # A static executable is installed, nothing is compiled.
 PICAM_ADD_TOOLCHAIN_DEPENDENCY = NO
 # The SBOM goes beside the images: Buildroot's own sees picam as one package.
@@ -17,11 +22,14 @@ PICAM_INSTALL_IMAGES = YES
 # What is laid over the root file system, for this image and the Yocto one.
 PICAM_OVERLAY = $(BR2_EXTERNAL_PICAM_PATH)/../rootfs-overlay
 
-# picam looks for the tuning files in ../share, seen from its executable.
+# picam looks for the tuning files in ../share, seen from its executable. The licences go with the executable that they
+# are about: Buildroot leaves nothing in share/doc.
 define PICAM_INSTALL_TARGET_CMDS
 	$(INSTALL) -D -m 0755 $(@D)/bin/picam $(TARGET_DIR)/usr/bin/picam
 	mkdir -p $(TARGET_DIR)/usr/share
 	cp -r $(@D)/share/. $(TARGET_DIR)/usr/share/
+	mkdir -p $(TARGET_DIR)/usr/share/licences/picam
+	cp -r $(@D)/share/doc/picam/. $(TARGET_DIR)/usr/share/licences/picam/
 	$(INSTALL) -D -m 0644 $(PICAM_OVERLAY)/etc/picam/picam.toml \
 		$(TARGET_DIR)/etc/picam/picam.toml
 endef

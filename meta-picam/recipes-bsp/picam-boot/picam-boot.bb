@@ -36,6 +36,7 @@ do_compile() {
     slot=${B}/slot
     install -d $slot/overlays
     cp ${DEPLOY_DIR_IMAGE}/${BOOTFILES_DIR_NAME}/*.elf ${DEPLOY_DIR_IMAGE}/${BOOTFILES_DIR_NAME}/*.dat $slot/
+    ${PICAM_TOP}/buildroot/scripts/check-firmware $slot || bbfatal "rpi-bootfiles: see above"
     cp ${DEPLOY_DIR_IMAGE}/${KERNEL_IMAGETYPE} $slot/Image
     for entry in ${@' '.join("'%s'" % e for e in (d.getVar('PICAM_BOOT_DTBS') or '').split())}; do
         cp ${DEPLOY_DIR_IMAGE}/${entry%%;*} $slot/${entry##*;}
@@ -43,8 +44,7 @@ do_compile() {
     cp ${S}/boot/config.txt $slot/
     for name in a:5:A b:6:B; do
         number=${name#*:}
-        sed -e 's|@CONSOLE@|${PICAM_CONSOLE}|' -e 's|@DISK@|${PICAM_DISK}|g' -e "s|@ROOT@|${number%:*}|" \
-            -e "s|@SLOT@|${name##*:}|" ${S}/boot/cmdline.txt.in > $slot/cmdline-${name%%:*}.txt
+        sed -e 's|@CONSOLE@|${PICAM_CONSOLE}|' -e "s|@ROOT@|${number%:*}|" -e "s|@SLOT@|${name##*:}|" ${S}/boot/cmdline.txt.in > $slot/cmdline-${name%%:*}.txt
     done
 
     # Sizes, labels and volume ids as in buildroot/board/common/genimage.cfg.in
@@ -57,9 +57,10 @@ do_compile() {
 }
 
 # Pis before 4 load bootcode.bin from the first partition. start.elf must not be there: the firmware would take
-# that partition for a bootable one.
+# that partition for a bootable one. Perhaps bootcode.bin boots nothing without a config.txt beside it.
 do_compile:append:raspberrypi0-2w-64() {
-    mcopy -i ${B}/picam-autoboot.vfat ${DEPLOY_DIR_IMAGE}/${BOOTFILES_DIR_NAME}/bootcode.bin ::
+    : > ${B}/config.txt
+    mcopy -i ${B}/picam-autoboot.vfat ${DEPLOY_DIR_IMAGE}/${BOOTFILES_DIR_NAME}/bootcode.bin ${B}/config.txt ::
 }
 
 do_deploy() {

@@ -23,6 +23,7 @@ MACHINE_MODULES = {
 }  # fmt: skip
 # The firmware arms the watchdog before the kernel starts, so that one that never gets going is noticed.
 CONFIG = """\
+cmdline=cmdline-a.txt
 [boot_partition=2]
 cmdline=cmdline-a.txt
 [boot_partition=3]

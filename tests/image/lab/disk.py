@@ -21,7 +21,7 @@ LAYOUT = [
 ]
 BOOT_CMD = ROOT / "buildroot/board/common/boot/boot.cmd"
 SLOTS_ENV = ROOT / "buildroot/board/common/boot/slots.env"
-AUTOBOOT = "[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n"
+AUTOBOOT = ROOT / "buildroot/board/common/boot/autoboot.txt"
 
 
 def make_keys(folder):
@@ -89,7 +89,7 @@ def make_disk(target, boot, root, scratch, site=None, uboot=False):
         image.truncate((start + 1) * MIB)
     run("sfdisk", "--quiet", target, input="".join(lines))
 
-    files = uboot_files(scratch) if uboot else {"autoboot.txt": AUTOBOOT.encode()}
+    files = uboot_files(scratch) if uboot else {"autoboot.txt": AUTOBOOT.read_bytes()}
     files |= {name: text.encode() for name, text in (site or {}).items()}
     for name, content in files.items():
         (scratch / name).write_bytes(content)

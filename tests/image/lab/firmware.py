@@ -1,9 +1,11 @@
 """The Raspberry Pi's firmware as far as an update depends on it: which partition boots, with what.
 
-Follows the documented meaning of autoboot.txt (`tryboot_a_b`, `boot_partition`, `[all]`, `[tryboot]`, at most 512
-bytes) and of config.txt (`[boot_partition=N]`, `kernel`, `initramfs`, `cmdline`, `kernel_watchdog_timeout`).
+Follows the documented meaning of autoboot.txt (`tryboot_a_b`, `boot_partition`, `[all]`, `[tryboot]`, `[none]`, at most
+512 bytes) and of config.txt (`[boot_partition=N]`, `kernel`, `initramfs`, `cmdline`, `kernel_watchdog_timeout`), and what
+the release notes of the bootloaders say of older and newer ones.
 """
 
+import datetime
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,35 @@ from . import disk
 from .tools import ToolError
 
 AUTOBOOT_LIMIT = 512
+SOC = {"pi4": "brcm,bcm2711", "pi5": "brcm,bcm2712"}
+
+
+@dataclass(frozen=True)
+class Bootloader:
+    """The one in the EEPROM of a board, pi4 or pi5, which no update replaces; built: its day."""
+
+    board: str = "pi5"
+    built: str = "2026-02-01"
+
+    @property
+    def knows_sections(self):
+        """Of autoboot.txt. A Pi 4's older one reads all lines, the last one counts, and it tries nothing."""
+        return self.board != "pi4" or self.built >= "2022-11-25"
+
+    @property
+    def knows_boot_partition(self):
+        """As a filter of config.txt: on a Pi 4 start4.elf reads that, which comes with the slot."""
+        return self.board != "pi5" or self.built >= "2025-03-10"
+
+    @property
+    def walks(self):
+        """To the next bootable partition (PARTITION_WALK), where the wanted one is not bootable."""
+        return self.built >= "2025-08-13"
+
+    def device_tree(self, partition, tryboot):
+        """{property: number} that it leaves in /chosen/bootloader."""
+        built = datetime.datetime.fromisoformat(self.built).replace(tzinfo=datetime.timezone.utc)
+        return {"partition": partition, "tryboot": int(tryboot), "build-timestamp": int(built.timestamp())}
 
 
 @dataclass
@@ -55,21 +86,35 @@ def settings(text, holds):
     return found
 
 
-def choose(image, tryboot, scratch):
-    """Reads the disk as the firmware does at a reset; returns a Boot, its files written to `scratch`."""
-    autoboot = disk.read_file(image, 1, "autoboot.txt")
+def choose(read, tryboot, bootloader):
+    """What boots after a reset: (partition, tryboot, settings of its config.txt). read(partition, name): a file or None."""
+    autoboot = read(1, "autoboot.txt")
     if autoboot is None or len(autoboot) > AUTOBOOT_LIMIT:
         raise ToolError("autoboot.txt is missing or too long: a Pi would boot nothing here")
-    chosen = settings(autoboot.decode(), lambda name: name == "all" or (name == "tryboot" and tryboot))
-    partition = int(chosen["boot_partition"])
+    tryboot = bool(tryboot) and bootloader.knows_sections
 
-    def holds(name):
-        return name in ("all", f"boot_partition={partition}") or (name == "tryboot" and tryboot)
+    def counts(name):
+        return name == "all" or (name == "tryboot" and tryboot) or not bootloader.knows_sections
 
-    config = disk.read_file(image, partition, "config.txt")
-    if config is None:
-        raise ToolError(f"partition {partition} has no config.txt")
-    config = settings(config.decode(), holds)
+    wanted = int(settings(autoboot.decode(), counts)["boot_partition"])
+    others = [number for number in (1, 2, 3) if number != wanted] if bootloader.walks else []
+    for partition in [wanted, *others]:
+
+        def holds(name, partition=partition):
+            own = bootloader.knows_boot_partition and name == f"boot_partition={partition}"
+            return own or name == "all" or (name == "tryboot" and tryboot)
+
+        config = read(partition, "config.txt")
+        if config is not None:
+            config = settings(config.decode(), holds)
+            if read(partition, config.get("kernel", "")) is not None:
+                return partition, tryboot, config
+    raise ToolError(f"partition {wanted} is not bootable" + (", nor is another" if others else ""))
+
+
+def start(image, tryboot, scratch, bootloader):
+    """Reads the disk as the firmware does at a reset; returns a Boot, its files written to `scratch`."""
+    partition, tryboot, config = choose(lambda number, name: disk.read_file(image, number, name), tryboot, bootloader)
 
     def load(name):
         data = disk.read_file(image, partition, name)
@@ -81,7 +126,7 @@ def choose(image, tryboot, scratch):
 
     return Boot(
         partition=partition,
-        tryboot=bool(tryboot),
+        tryboot=tryboot,
         kernel=load(config["kernel"]),
         initramfs=load(config["initramfs"].split()[0]),
         command_line=load(config["cmdline"]).read_text().strip(),

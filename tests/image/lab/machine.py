@@ -32,11 +32,11 @@ class Run:
 
 class Machine(Access):
     """Owns one disk. `kind` is virt, a machine of qemu's own with a Cortex-A72; uboot, the same with U-Boot instead of the
-    firmware player; or raspi3b, a Raspberry Pi 3."""
+    firmware player; or raspi3b, a Raspberry Pi 3. `bootloader`: the one in the EEPROM that the player plays."""
 
-    def __init__(self, image, folder, kind="virt", dtb=None):
+    def __init__(self, image, folder, kind="virt", dtb=None, bootloader=firmware.Bootloader()):
         super().__init__(folder)
-        self.image, self.kind = Path(image), kind
+        self.image, self.kind, self.bootloader = Path(image), kind, bootloader
         self._dtb = dtb
         self.runs = []
         self.changed = threading.Condition()
@@ -78,7 +78,7 @@ class Machine(Access):
 
     def _boot_once(self, tryboot):
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
-            boot = firmware.UBoot() if self.kind == "uboot" else firmware.choose(self.image, tryboot, scratch)
+            boot = firmware.UBoot() if self.kind == "uboot" else firmware.start(self.image, tryboot, scratch, self.bootloader)
             this = Run({2: "A", 3: "B"}.get(boot.partition, "?"), boot.tryboot, time.monotonic())
             command = self._command(boot, Path(scratch))
             with self.changed:
@@ -163,8 +163,11 @@ class Machine(Access):
         if self.kind == "uboot":
             run("fdtput", "-t", "s", dtb, "/chosen", "bootargs", COMMON_COMMAND_LINE)
         run("fdtput", "-c", dtb, "/chosen/bootloader")
-        for name, value in (("partition", boot.partition), ("tryboot", int(boot.tryboot))):
+        for name, value in self.bootloader.device_tree(boot.partition, boot.tryboot).items():
             run("fdtput", "-t", "u", dtb, "/chosen/bootloader", name, value)
+        if self.kind == "virt":
+            # By this the appliance knows whose bootloader was built when.
+            run("fdtput", "-t", "s", dtb, "/", "compatible", "linux,dummy-virt", firmware.SOC[self.bootloader.board])
         return [
             "nice", "-n", "19", "qemu-system-aarch64", *machine, "-accel", "tcg,thread=multi", "-nodefaults", "-nographic",
             *(["-serial", "null"] if self.kind == "raspi3b" else []), "-serial", "stdio",

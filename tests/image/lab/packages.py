@@ -20,7 +20,7 @@ NOT_KERNEL = re.compile(r"cloud|16k|rt-|-rt|dbg|unsigned")
 PROGRAMS = ["busybox-static", "rauc", "rauc-service", "dbus-daemon", "dbus-system-bus-common", "e2fsprogs", "dropbear-bin"]
 
 _SOURCES = """\
-Types: deb
+Types: {types}
 URIs: {mirror}
 Suites: {suites}
 Components: main
@@ -53,7 +53,7 @@ def version_key(name):
     return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
 
 
-def _sources(architectures, release):
+def _sources(architectures, release, types):
     """The suites of a release, at the mirrors that this machine's own apt is configured with."""
     form = ["--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"]
     mirrors = {"": None, "-security": None}
@@ -67,7 +67,7 @@ def _sources(architectures, release):
     suites = {"": f"{release} {release}-updates", "-security": f"{release}-security"}
     if release == UNSTABLE:
         suites = {"": release}
-    common = {"architectures": " ".join(architectures)}
+    common = {"architectures": " ".join(architectures), "types": types}
     return "".join(_SOURCES.format(mirror=mirrors[suffix], suites=suites[suffix], **common) for suffix in suites)
 
 
@@ -78,21 +78,22 @@ def _package(file):
 
 
 class Apt:
-    """An apt of its own in the folder `name` of the cache, for packages of `architectures` (arm64 comes first)."""
+    """An apt of its own in the folder `name` of the cache, for packages of `architectures` (arm64 comes first).
+    `types`: "deb", and "deb-src" for source()."""
 
-    def __init__(self, cache=CACHE, name="apt", architectures=("arm64",), update=True, release=RELEASE):
+    def __init__(self, cache=CACHE, name="apt", architectures=("arm64",), update=True, release=RELEASE, types="deb"):
         self._apt = Path(cache) / name
         self._debs = Path(cache) / "debs"
         self._debs.mkdir(parents=True, exist_ok=True)
-        self._configure(architectures, release)
+        self._configure(architectures, release, types)
         if update:
             self._update()
 
-    def _configure(self, architectures, release):
+    def _configure(self, architectures, release, types):
         for folder in ("state/lists/partial", "cache/archives/partial", "etc/sources.list.d", "etc/apt.conf.d", "etc/preferences.d"):
             (self._apt / folder).mkdir(parents=True, exist_ok=True)
         (self._apt / "status").touch()
-        (self._apt / "etc/sources.list.d/guest.sources").write_text(_sources(architectures, release))
+        (self._apt / "etc/sources.list.d/guest.sources").write_text(_sources(architectures, release, types))
         configuration = self._apt / "apt.conf"
         listed = " ".join(f'"{architecture}";' for architecture in architectures)
         # As this machine's own apt: its mirror may be one that stands still.
@@ -117,6 +118,14 @@ class Apt:
         """`packages` and the libraries that they depend on."""
         wanted = self.with_dependencies(packages)
         return [name for name in wanted if name in packages or name.startswith(("lib", "zlib"))]
+
+    def source(self, package):
+        """The tarball of a source package as its authors made it."""
+        uris = run("apt-get", "source", "--download-only", "--print-uris", package, env=self._environment)
+        (file,) = re.findall(r"^'\S+' (\S+\.orig\.tar\.\S+) \d+", uris, re.MULTILINE)
+        if not (self._debs / file).exists():
+            run("apt-get", "source", "--download-only", package, env=self._environment, cwd=self._debs)
+        return self._debs / file
 
     def unpacked(self, name, packages):
         """A tree with `packages` unpacked, made anew only when one of them has a new version."""

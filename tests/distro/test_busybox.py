@@ -1,0 +1,149 @@
+"""rootfs-overlay's scripts under the BusyBox of either distribution: with the applets and the options that it has, and no
+others. What is missing there fails here, as on a camera."""
+
+import re
+
+import pytest
+from distro import busybox
+from support.overlay import Overlay, unavailable
+
+pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+
+# What BusyBox and its shell say about what they do not have.
+MISSING = re.compile(r"not found|invalid option|unrecognized option|unknown (option|operand)|applet|Usage:|syntax error", re.I)
+PICAM = """#!/bin/sh
+case $1 in
+--probe)
+    n=$(($(cat /run/asked 2>/dev/null || echo 0) + 1))
+    echo $n >/run/asked
+    echo live $n
+    ;;
+--print-config) printf '[server]\\nlisten = "0.0.0.0:8000"\\n[camera]\\nrate = 8.0\\n[update]\\nurl = "http://a.example/"\\n' ;;
+*) while :; do sleep 1; done ;;
+esac
+"""
+RAUC = """#!/bin/sh
+case $1 in
+info) printf "RAUC_MF_VERSION='1.0.0'\\nRAUC_MF_COMPATIBLE='picam-test'\\n" ;;
+--mount=*) while :; do sleep 1; done ;;
+esac
+"""
+# The root's own disk: a file for the data partition, and mounts of FAT and ext4 that the kernel here may not have.
+MOUNTS = """#!/bin/sh
+case "$*" in
+*remount*) ;;
+*vfat*) ;;
+*ext4*) [ -f /run/made ] && /programs/busybox mount -t tmpfs tmpfs /data ;;
+*) exec /programs/busybox mount "$@" ;;
+esac
+"""
+
+
+@pytest.fixture(scope="session", params=list(busybox.LACKS))
+def distribution(request):
+    return request.param, busybox.build(request.param)
+
+
+@pytest.fixture
+def root(distribution, tmp_path):
+    files = {"usr/bin/picam": (PICAM, 0o755), "usr/bin/rauc": (RAUC, 0o755), "stand-ins/mount": (MOUNTS, 0o755)}
+    short = {"guard": {"TRIAL_FRESH": 3, "PAUSE": 1}}
+    with Overlay(tmp_path, short, files, slot="B", busybox=distribution[1]) as root:
+        root.shell("mkdir -p /data/update /data/site /data/picam /run/picam")
+        yield root
+
+
+def said(root, script):
+    """What a script prints; none of it is about something that BusyBox lacks."""
+    printed = root.shell(f"export PATH=/stand-ins:$PATH; {script}")
+    assert not MISSING.search(printed), printed
+    return printed
+
+
+def test_the_site_is_taken_over(root):
+    root.shell("printf '[camera]\\r\\nrate = 4.0\\r\\n' >/boot/picam.toml; printf '\\r\\nhall-3\\r\\n' >/boot/hostname; echo key >/boot/authorized_keys")
+    start = r"""sed '/^mkdir -p \$RUN$/,$d' /usr/lib/picam/data >/run/data
+        printf 'make_folders\ntake_over_site\nhostname() { echo "named $1"; }\nset_hostname\n' >>/run/data; sh /run/data"""
+    printed = said(root, start)
+    assert printed.endswith("named hall-3")
+    for name in ("picam.toml", "hostname", "authorized_keys"):
+        assert f"took {name} over" in printed
+    assert root.shell("cat /data/picam/picam.toml") == "[camera]\nrate = 4.0"
+    assert root.shell("cat /data/site/authorized_keys") == "key"
+    assert said(root, "sh /run/data") == "named hall-3", "taken over once for each content"
+
+
+def test_only_a_partition_without_a_file_system_is_made_one(root):
+    with (root.folder / "events/partition").open("wb") as file:
+        file.truncate(8 << 20)
+    root.shell("mount -t tmpfs tmpfs /dev; mknod /dev/null c 1 3; mkdir /dev/picam; mv /events/partition /dev/picam/data")
+    mount = r"sed '/^mkdir -p \$RUN$/,$d' /usr/lib/picam/data >/run/data; echo mount_data >>/run/data; sh /run/data"
+    assert "has no file system: making it" in said(root, mount)
+    again = said(root, f"umount /data; {mount}")
+    assert "making it" not in again and "left as it is" in again
+
+
+def test_the_clock_can_be_set(root):
+    """By the same reading of the time; this machine's own clock is left alone."""
+    assert said(root, "date -u -d @1700000000 +%Y-%m-%dT%H:%M:%SZ; date +%s >/dev/null") == "2023-11-14T22:13:20Z"
+
+
+def test_a_trial_is_committed_in_place(root):
+    before = root.shell("ls -i /boot/autoboot.txt; wc -c </boot/autoboot.txt")
+    root.start("env", "PATH=/stand-ins:/programs", "/usr/lib/picam/guard")
+    root.wait_event("slot B is committed")
+    assert "boot_partition=3" in root.shell("cat /boot/autoboot.txt").split("[tryboot]")[0]
+    assert root.shell("ls -i /boot/autoboot.txt; wc -c </boot/autoboot.txt") == before
+    assert not MISSING.search(root.events())
+
+
+def test_a_failed_trial_is_written_down(root):
+    script = r"""sed -n '/^pet() {/,/^}/p; /^backend() {/,/^}/p; /^restart_machine() {/,/^}/p; /^fail_trial() {/,/^}/p' /usr/lib/picam/guard >/run/functions
+        . /usr/lib/picam/common; . /run/functions; restart_machine() { :; }; watchdog='' slot=B BACKEND_LIMIT=5; fail_trial 'no frames'"""
+    said(root, script)
+    assert "no frames" in root.shell("cat /data/update/failed.log") and root.shell("ls /data/update/slot-B.bad")
+
+
+def test_updates_are_looked_for(root):
+    root.shell("echo rauc.slot=A >/run/cmdline; mount --bind /run/cmdline /proc/cmdline")
+    assert "runs already" in said(root, "picam-update http://a.example/x.raucb")
+    functions = "sed -n '/^chance() {/,/^}/p; /^older() {/,/^}/p' /usr/bin/picam-update >/run/functions; . /run/functions"
+    for number in said(root, f"{functions}; for i in 1 2 3 4 5; do chance 600; done").split():
+        assert 0 <= int(number) < 600
+    assert said(root, f"{functions}; older 1.9.0 1.10.0 && echo older; older 1.10.0 1.10.0-rc1 || echo newer") == "older\nnewer"
+
+
+def test_a_lease_is_taken(root):
+    lease = "interface=lo ip=10.0.0.7 mask=24 router= dns='10.0.0.1 10.0.0.2' domain=example"
+    assert said(root, f"{lease} /usr/lib/picam/dhcp bound") == "dhcp: lo has the address 10.0.0.7"
+    assert "10.0.0.7/24" in said(root, "ip -4 address show dev lo")
+    assert root.shell("cat /run/resolv.conf") == "search example\nnameserver 10.0.0.1\nnameserver 10.0.0.2"
+    said(root, "interface=lo /usr/lib/picam/dhcp deconfig")
+    assert "10.0.0.7" not in said(root, "ip -4 address show dev lo")
+
+
+def test_the_init_scripts_start_and_stop(root, distribution):
+    if distribution[0] == "openembedded":
+        return  # systemd's there
+    for name in ("S01syslogd", "S40network", "S49ntpd", "S60picam"):  # not S02klogd: the kernel's log here is not the root's
+        said(root, f"/etc/init.d/{name} start; sleep 1; /etc/init.d/{name} stop")
+
+
+def test_the_lists_are_those_of_openembedded(layers):
+    folder = layers / "openembedded-core/meta/recipes-core/busybox"
+    (recipe,) = folder.glob("busybox_*.bb")
+    names = ["defconfig", *re.findall(r"^\s+file://([\w-]+\.cfg) \\$", recipe.read_text(), re.M)]
+    assert_lists("openembedded", [(folder / "busybox" / name).read_text() for name in names])
+
+
+def test_the_lists_are_those_of_buildroot(buildroot):
+    # package/busybox/busybox.mk adds these where BR2_ROOTFS_DEVICE_CREATION_DYNAMIC_MDEV is chosen.
+    mdev = "\n".join(f"CONFIG_{name}=y" for name in ("MDEV", "FEATURE_MDEV_CONF", "FEATURE_MDEV_EXEC", "FEATURE_MDEV_DAEMON"))
+    assert_lists("buildroot", [(buildroot / "package/busybox/busybox.config").read_text(), mdev])
+
+
+def assert_lists(name, texts):
+    on = busybox.switched_on(texts)
+    assert busybox.LACKS[name] & on == set(), "not lacking"
+    others = set().union(*busybox.LACKS.values()) - busybox.LACKS[name]
+    assert others - on == set(), "lacking, too"
