@@ -13,8 +13,8 @@ from distro.tree import BOARDS, BUILDROOT_TREE, COMMON, MACHINES, OVERLAY, PARTI
 MIB = 1 << 20
 # Init scripts of packages that start what the appliance has no use for.
 USELESS = ["S01seedrng", "S30dbus-daemon", "S50crond"]
-# start4.elf of 2025 and later names it so often.
-START4 = "boot_partition " * 3
+# start.elf and start4.elf of March 2025 and later name it so often.
+START = "boot_partition " * 3
 # The board whose firmware only starts U-Boot.
 UBOOT = "zero2w_64_uboot"
 
@@ -55,7 +55,7 @@ class Build:
             firmware = self.images / "rpi-firmware"
             (firmware / "overlays").mkdir(parents=True)
             for file in ("config.txt", "cmdline.txt", "start4.elf", "fixup4.dat", "overlays/imx708.dtbo"):
-                (firmware / file).write_text(START4 if file == "start4.elf" else f"{file} of the firmware\n")
+                (firmware / file).write_text(START if file == "start4.elf" else f"{file} of the firmware\n")
             if name.startswith("zero2w_64"):
                 (firmware / "bootcode.bin").write_text("bootcode\n")
             if name == UBOOT:
@@ -167,10 +167,11 @@ def _first_partition_starts_uboot(card, at):
     assert content(card, "slots.env", at) == "committed=A\nleft=0\ntrial=-\n"
 
 
-def test_firmware_that_cannot_tell_the_slots_apart_is_refused(tmp_path, keys):
+@pytest.mark.parametrize("file", ["start.elf", "start4.elf"])
+def test_firmware_that_cannot_tell_the_slots_apart_is_refused(file, tmp_path, keys):
     build = Build(tmp_path / "output", "rpi4_64", keys)
     (build.images / "rootfs.squashfs").write_bytes(b"root")
-    (build.images / "rpi-firmware/start4.elf").write_text("boot_partition in autoboot.txt, boot_partition=%d")
+    (build.images / "rpi-firmware" / file).write_text("boot_partition in autoboot.txt, boot_partition=%d")
     refused = build.script("post-image.sh", build.images, check=False)
     assert refused.returncode == 1 and "does not know [boot_partition=N]" in refused.stderr
     assert not (build.images / "sdcard.img").exists()
@@ -345,7 +346,7 @@ def test_yocto_makes_the_boot_slot_that_buildroot_makes(name, tmp_path):
         "bootfiles/fixup4.dat",
         "bootfiles/bootcode.bin",
     ):
-        (deploy / file).write_text(START4 if file.endswith("start4.elf") else file)
+        (deploy / file).write_text(START if file.endswith("start4.elf") else file)
     shutil.copytree(COMMON / "boot", sources / "boot")
     run("sh", "-euc", task, env=os.environ | {"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
     slot = build / "picam-boot.vfat"
