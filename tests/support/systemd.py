@@ -28,6 +28,8 @@ mount --bind proc/sys proc/sys
 mount -o remount,bind,ro proc/sys
 mount --bind {folder}/cmdline proc/cmdline
 mount -t sysfs -o ro sysfs sys
+mount -t tmpfs tmpfs sys/firmware
+cp -a {folder}/firmware/. sys/firmware
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 for name in run tmp data boot dev etc/systemd/system; do mount -t tmpfs -o mode=755 tmpfs $name; done
 chmod 1777 tmp
@@ -69,13 +71,14 @@ def unavailable():
 class Systemd:
     """Context manager. Of this machine's /etc/systemd/system nothing is seen, so that only what is enabled here is started.
     `slot`: what the kernel's command line says; `devices`: {name below /dev: device of this machine} besides the usual.
-    What lies in the folders `tree` and `boot` of `folder` is laid over the root and put into /boot."""
+    What lies in the folders `tree`, `boot` and `firmware` of `folder` is laid over the root, and put into /boot and
+    /sys/firmware."""
 
     def __init__(self, folder, slot="A", devices=None):
         self.folder = Path(folder)
         self._devices = {name: f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty")} | (devices or {})
         self.tree = self.folder / "tree"
-        for name in ("tree/etc/systemd/system", "tree/data", "tree/boot", "boot"):
+        for name in ("tree/etc/systemd/system", "tree/data", "tree/boot", "boot", "firmware"):
             (self.folder / name).mkdir(parents=True)
         # Not this machine's: its file systems, its identity, and its word that packages start nothing.
         for name, text, mode in (("etc/fstab", "", 0o644), ("etc/machine-id", "", 0o644), ("usr/sbin/policy-rc.d", "#!/bin/sh\n", 0o755)):

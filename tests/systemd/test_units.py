@@ -92,6 +92,13 @@ def test_data_is_made_and_mounted_for_all_and_picam_saves_there(make_appliance, 
 def test_the_guard_commits_a_slot(make_appliance):
     appliance = make_appliance(constants={"guard": {"TRIAL_FRESH": 2}}, slot="B")
     appliance.enable("picam.service", "picam-guard.service")
+    # It was armed before the restart, and the firmware started it for its trial.
+    armed = "[Service]\nExecStartPre=/bin/sh -c 'mkdir -p /data/update; echo B >/data/update/staged'\n"
+    appliance.put("etc/systemd/system/picam-guard.service.d/armed.conf", armed)
+    bootloader = appliance.folder / "firmware/devicetree/base/chosen/bootloader"
+    bootloader.mkdir(parents=True)
+    for name, number in (("partition", 3), ("tryboot", 1)):
+        (bootloader / name).write_bytes(bytes([0, 0, 0, number]))
     with appliance:
         appliance.shell("mount -o remount,ro /boot")
         wait(lambda: "slot B is committed" in appliance.log("picam-guard"), "the trial's end")
