@@ -66,7 +66,7 @@ def test_slow_client_sees_young_pictures(start_picam, photo_tables):
 
 
 def test_two_hundred_stream_clients(start_picam, photo_tables):
-    count, seconds = 200, 15
+    count, seconds = 200, 30
     picam = start_picam(photo_tables(100))
     warm_up(picam, frames=24)  # all the camera's and the encoder's buffers are in use
     stalled, before, memory = stalls(picam), picam.rss_kib(), []
