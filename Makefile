@@ -133,4 +133,4 @@ fuzz:
 test-fuzz:
 	@tests/setup.sh test
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
-	fuzz/run 60
+	fuzz/run 60 || [ $$? = 2 ] # 2: this Rust cannot fuzz, which it has said
