@@ -51,18 +51,14 @@ impl Accepts {
             Accepts::Bool => value.is_bool(),
             Accepts::Word(words) => value.as_str().is_some_and(|word| words.contains(&word)),
             Accepts::Text(accepts, _) => value.as_str().is_some_and(accepts),
-            Accepts::Cores => match value {
-                Value::Array(cores) => {
-                    let core =
-                        |v: &Value| v.as_integer().is_some_and(|n| in_range(n, 0, CORES - 1));
-                    !cores.is_empty() && cores.iter().all(core)
-                }
-                _ => false,
-            },
-            Accepts::Names => match value {
-                Value::Array(names) => names.iter().all(|name| name.as_str().is_some_and(is_name)),
-                _ => false,
-            },
+            Accepts::Cores => value.as_array().is_some_and(|cores| {
+                let core = |v: &Value| v.as_integer().is_some_and(|n| in_range(n, 0, CORES - 1));
+                !cores.is_empty() && cores.iter().all(core)
+            }),
+            Accepts::Names => value.as_array().is_some_and(|names| {
+                let name = |v: &Value| v.as_str().is_some_and(is_name);
+                names.iter().all(name)
+            }),
             Accepts::Distances => match value.as_array().map(Vec::as_slice) {
                 Some([nearest, farthest]) => {
                     let metres = |value| number(value).filter(|metres| *metres >= NEAREST);

@@ -14,11 +14,13 @@ use std::time::Duration;
 /// Between two readings of a connection's state while nothing else will tell, and from a transmission's end to the
 /// first probe (a client that waits has read by then); an eighth of the frame interval where that is less.
 const CHECK_INTERVAL: Duration = Duration::from_millis(10);
-/// Between two probes at the least, and as a part of the time for which the frame lies unread: an eighth, and a 128th
-/// around an expected read. Within five minutes these are fewer than a hundred: some parsers take no more header lines
-/// than 128 a part. And at the most: who goes on after a pause waits so long until that is seen.
+/// Two probes are at least this far apart, and at most the longest interval: a client that goes on after a pause waits so
+/// long until that is seen.
 const PROBE_INTERVAL: Duration = Duration::from_millis(20);
 const LONGEST_PROBE_INTERVAL: Duration = Duration::from_secs(6);
+/// Between these bounds the interval is a part of the time for which the frame lies unread: an eighth, and around an
+/// expected read a 128th. A frame gets fewer than a hundred probes within five minutes, for some parsers take no more
+/// than 128 header lines a part.
 const PROBE_PART: u32 = 8;
 const WATCH_PART: u32 = 128;
 /// What is around an expected read: this long before and after it, or an eighth of the time to it.
@@ -32,14 +34,14 @@ const UNREAD_TOLERANCE: u32 = 32 << 10;
 /// A wait for the client's window shorter than this is normal while a frame is transmitted.
 const WINDOW_LIMITED: Duration = Duration::from_millis(20);
 /// A window that has grown by half of the frame and no further for this long is all there is: the client's system
-/// has made it smaller. Or one of two frames was read, and the other one still lies there: from a client that lets more
-/// time pass between its reads, this must be that and half as much again.
+/// has made it smaller. It can also mean that one of two frames was read and the other one still lies there. So a client
+/// that lets more time pass between its reads gets that time and half as much again.
 const SMALLER_WINDOW: Duration = Duration::from_secs(5);
 /// OpenCV gives a stream up that keeps it waiting for 30 s, and image_publisher never opens it again. So a frame is held
 /// for no longer than this: a client that suddenly reads at once must not wait so long.
 const PATIENCE: Duration = Duration::from_secs(29);
-/// Only where the client is known to let that much time pass between its reads, as this or more, its frame is held all
-/// the same: each would be old, for years, to spare it one loss when it changes its habit.
+/// A client that is known to let at least this much time pass between its reads has its frame held all the same: else
+/// each of its pictures would be old, for years, to spare it one loss when it changes its habit.
 const RARE: Duration = Duration::from_secs(30);
 /// A client that has read nothing at all for this long is sent another frame all the same: when its socket is full
 /// the write's limit ends the connection.

@@ -31,8 +31,8 @@ const LONG_INTERVALS: u32 = 4;
 const LONGEST_GUESS: Duration = Duration::from_secs(5);
 /// To a client that reads no more often than this each frame comes early, at little cost: that it waits must show at once.
 const SELDOM: Duration = Duration::from_secs(3);
-/// Of such a client, that it has waited, and since when nobody knows: this part of its interval at a guess. Without it a
-/// prediction that is too long would make it wait longer each time.
+/// When such a client has waited, nobody knows for how long: this part of its interval is the guess. Without it a
+/// prediction that is too late would make it wait longer each time.
 const WAITED_PART: u32 = 16;
 /// A frame may come late in this many reads in a row. Then one has to come early: a client that has begun to read
 /// faster looks just like one that waits for a late frame.
