@@ -1,7 +1,9 @@
 //! The newest JPEG, shared by all clients: a slot, not a queue. A slow client skips frames; it never delays
 //! one and never makes memory grow.
 
+use crate::camera::Readings;
 use crate::clock::Timestamp;
+use crate::picture::Window;
 use crate::sync::{lock, read, write};
 use may::io::WaitIoWaker;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,7 +15,7 @@ const SMOOTHING: u64 = 8;
 
 /// One encoded picture, immutable.
 pub struct Jpeg {
-    /// Counts the pictures that were published, from 1.
+    /// Counts the pictures of all sizes that were published, from 1.
     pub number: u64,
     /// The frame's sequence number; a "no signal" picture has that of the last frame.
     pub sequence: u64,
@@ -31,8 +33,22 @@ pub struct Jpeg {
     pub height: usize,
     /// False for a "no signal" picture.
     pub live: bool,
+    /// What the camera reported with the frame.
+    pub readings: Readings,
+    /// How sharp those parts of the frame are that somebody asked for.
+    pub scores: Vec<(Window, f64)>,
     /// The JPEG file.
     pub data: Arc<[u8]>,
+}
+
+impl Jpeg {
+    /// How sharp this part of the frame is, if somebody asked for it in time.
+    pub fn score(&self, window: Window) -> Option<f64> {
+        let mut scores = self.scores.iter();
+        scores
+            .find(|(of, _)| *of == window)
+            .map(|(_, score)| *score)
+    }
 }
 
 /// Wakes one client's coroutine out of its `wait_io`.
@@ -151,6 +167,8 @@ mod tests {
             width: 16,
             height: 16,
             live: true,
+            readings: Readings::default(),
+            scores: Vec::new(),
             data: Arc::from([0xff, 0xd8]),
         }
     }

@@ -11,6 +11,7 @@ pub mod config;
 pub mod controls;
 pub mod exit;
 pub mod feed;
+pub mod focus;
 pub mod http;
 pub mod hub;
 pub mod jpeg;

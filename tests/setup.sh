@@ -12,7 +12,7 @@ build="gcc libc6-dev make cmake nasm"
 # mate-backgrounds: photographs. vlc-plugin-base: the decoder and the outputs without a screen.
 # chromium-sandbox: Chromium's sandbox where a user may not make namespaces, as in most containers.
 # golang-go: a client of Go's own library.
-test="python3-venv busybox curl dbus-daemon dbus-bin ffmpeg iproute2 libjpeg-turbo-progs mate-backgrounds shellcheck util-linux
+test="python3-venv busybox curl dbus-daemon dbus-bin ffmpeg iproute2 libimage-exiftool-perl libjpeg-turbo-progs mate-backgrounds shellcheck util-linux
     dosfstools e2fsprogs g++ systemd
     vlc-bin vlc-plugin-base chromium chromium-driver chromium-sandbox firefox-esr
     webkit2gtk-driver xvfb golang-go

@@ -5,10 +5,10 @@ use crate::camera::{Capture, CaptureJob};
 use crate::clock::{Timestamp, interval};
 use crate::config::{Config, Saved};
 use crate::exit::Exit;
-use crate::feed::Feed;
-use crate::http::{self, Context, Guard, Listener};
-use crate::hub::Hub;
-use crate::jpeg::{EncodeJob, Encoding, Settings};
+use crate::http::{self, Context, Guard, Listener, Rendition};
+use crate::jpeg::{
+    Crops, EncodeJob, Encoding, SMALLER_QUALITY, Settings, Stills, WIDTHS, shrunk_height,
+};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
@@ -21,7 +21,7 @@ use crate::system::watchdog::{Device, Watchdog, Watching};
 use log::{info, warn};
 use std::cell::Cell;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock, mpsc};
 use std::time::{Duration, Instant};
 
@@ -89,8 +89,9 @@ pub(super) fn start(
     parts.add(move |_| drop(instance));
     let limits = within_descriptors(config.limits.clone());
     let metrics = Arc::new(Metrics::new());
-    let hub = Arc::new(Hub::new());
-    let feed = Arc::new(Feed::new());
+    let size = config.camera.seen_size();
+    let full = Rendition::new(size.0 as u32);
+    let smaller = smaller_than(full.width);
     let interval = interval(config.camera.rate);
     let pulse = Arc::new(Pulse::new(Timestamp::now(), interval));
     let guard = Arc::new(Guard::new(limits, Arc::clone(&metrics)));
@@ -114,8 +115,14 @@ pub(super) fn start(
         metrics: Arc::clone(&metrics),
         pulse: Arc::clone(&pulse),
         deliver: {
-            let feed = Arc::clone(&feed);
-            Box::new(move |frame| feed.put(frame))
+            let feeds: Vec<_> = smaller.iter().map(|it| Arc::clone(&it.feed)).collect();
+            let feed = Arc::clone(&full.feed);
+            Box::new(move |frame| {
+                for feed in &feeds {
+                    feed.put(frame.clone());
+                }
+                feed.put(frame);
+            })
         },
     };
     let (capture, remote) = Capture::start(capture, lost(sender, Exit::CameraLost))?;
@@ -127,30 +134,47 @@ pub(super) fn start(
     });
 
     let encoder = Arc::new(Settings::new(config.jpeg.quality));
-    let encoding = Encoding::start(EncodeJob {
-        feed: Arc::clone(&feed),
-        hub: Arc::clone(&hub),
-        pulse: Arc::clone(&pulse),
-        metrics: Arc::clone(&metrics),
-        settings: Arc::clone(&encoder),
-        size: (config.camera.width as usize, config.camera.height as usize),
-        cores: config.cpu.encode.clone(),
-    });
-    let encoding = encoding.map_err(system("cannot start the encoder"))?;
-    let (stop_encoding, stop_capture) = (Arc::clone(&feed), Arc::clone(&remote));
-    parts.add(move |ending| {
-        stop_encoding.stop();
-        stop_capture.stop(); // both at the same time
-        join_in_time(ending, STOP_TIME, || encoding.join());
-    });
+    let numbers = Arc::new(AtomicU64::new(0));
+    for rendition in smaller.iter().chain([&full]) {
+        let width = rendition.width as usize;
+        let smaller = width < size.0;
+        let encoding = Encoding::start(EncodeJob {
+            feed: Arc::clone(&rendition.feed),
+            hub: Arc::clone(&rendition.hub),
+            pulse: Arc::clone(&pulse),
+            metrics: Arc::clone(&metrics),
+            settings: match smaller {
+                true => Arc::new(Settings::new(SMALLER_QUALITY)),
+                false => Arc::clone(&encoder),
+            },
+            numbers: Arc::clone(&numbers),
+            size: (width, shrunk_height(width, size)),
+            width: smaller.then_some(width),
+            cores: config.cpu.encode.clone(),
+        });
+        let encoding = encoding.map_err(system("cannot start the encoder"))?;
+        let (stop_encoding, stop_capture) = (Arc::clone(&rendition.feed), Arc::clone(&remote));
+        parts.add(move |ending| {
+            stop_encoding.stop();
+            stop_capture.stop(); // both at the same time
+            join_in_time(ending, STOP_TIME, || encoding.join());
+        });
+    }
+    let taking = Arc::clone(&remote);
+    let stills = Stills::start(Box::new(move || taking.still()), Arc::clone(&numbers));
+    let stills = stills.map_err(system("cannot start the thread for stills"))?;
+    let crops = Crops::start(Arc::clone(&full.feed), numbers);
+    let crops = crops.map_err(system("cannot start the encoder"))?;
 
     let asked = Arc::clone(&remote);
     let saved = kept.then(|| Saved::start(folder.clone(), move || asked.requested()));
     let saved = saved.transpose();
     let saved = saved.map_err(system("cannot start the state thread"))?;
     let context = Arc::new(Context {
-        hub,
-        feed,
+        full,
+        smaller,
+        crops,
+        stills,
         pulse,
         remote,
         saved,
@@ -176,7 +200,7 @@ pub(super) fn start(
     parts.add(move |_| {
         serving.stopping.store(true, Ordering::SeqCst);
         listener.stop();
-        serving.hub.wake_all();
+        serving.wake_all();
         serving.guard.drain(DRAIN_TIME);
     });
     let saving = Arc::clone(&context);
@@ -195,6 +219,12 @@ pub(super) fn start(
         parts.add(move |_| notify.stopping());
     }
     Ok(context)
+}
+
+/// The sizes that are made besides the camera's.
+fn smaller_than(width: u32) -> Vec<Rendition> {
+    let smaller = WIDTHS.into_iter().filter(|&it| it < width);
+    smaller.map(Rendition::new).collect()
 }
 
 fn start_watchdog(

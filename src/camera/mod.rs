@@ -11,10 +11,13 @@ mod recovery;
 mod remote;
 mod replay;
 mod source;
+mod still;
+mod turned;
 mod worker;
 
 pub use capture::{Capture, CaptureError, CaptureJob};
 pub use readings::Readings;
 pub use recovery::Step;
-pub use remote::Remote;
+pub use remote::{Held, HoldError, Remote};
 pub use source::{Camera, CameraError, Frame, open, prepare, versions};
+pub use still::{Lens, Still};

@@ -2,7 +2,8 @@
 
 #[cfg(feature = "libcamera")]
 use super::libcamera;
-use super::{Readings, pattern, replay};
+use super::turned::turned;
+use super::{Lens, Readings, pattern, replay};
 use crate::clock::Timestamp;
 use crate::config::{CameraConfig, Source};
 use crate::controls;
@@ -25,6 +26,8 @@ pub struct Frame {
     pub height: usize,
     /// Planar YUV 4:2:0, full range.
     pub planes: Arc<dyn Planes>,
+    /// What the source reported with it.
+    pub readings: Readings,
 }
 
 /// A source of frames. It lives on the capture thread from [`open`] to its drop.
@@ -59,14 +62,14 @@ pub trait Camera {
     /// The source failed and has to be opened again.
     fn restart(&mut self) -> Result<(), CameraError>;
 
+    /// The lens, if it is a known one.
+    fn lens(&self) -> Option<Lens> {
+        None
+    }
+
     /// Which controls the source has, and their ranges. They may change with the rate.
     fn ranges(&self) -> controls::Ranges {
         controls::Ranges::default()
-    }
-
-    /// What the source reported with the newest frame.
-    fn readings(&self) -> Readings {
-        Readings::default()
     }
 }
 
@@ -149,15 +152,21 @@ pub fn open(
     requested: &controls::Set,
     last: u64,
 ) -> Result<Box<dyn Camera>, CameraError> {
-    let mut camera: Box<dyn Camera> = match &config.source {
+    let turn = config.turn();
+    let camera: Box<dyn Camera> = match &config.source {
         Source::Pattern => Box::new(pattern::Pattern::new(config, last)),
         Source::Replay(path) => Box::new(replay::Replay::open(path, config, last)?),
         // Starts with what is requested, before its first frame.
         #[cfg(feature = "libcamera")]
-        Source::Libcamera => return Ok(Box::new(libcamera::Libcamera::open(config, requested)?)),
+        Source::Libcamera => {
+            let camera = libcamera::Libcamera::open(config, requested)?;
+            let left = camera.left_to_turn();
+            return Ok(turned(Box::new(camera), left));
+        }
         #[cfg(not(feature = "libcamera"))]
         Source::Libcamera => return Err(CameraError::NotBuiltIn),
     };
+    let mut camera = turned(camera, turn);
     camera.apply(requested, requested)?;
     Ok(camera)
 }

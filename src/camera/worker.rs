@@ -1,6 +1,7 @@
 //! What the capture thread does: takes frames from the camera, carries out commands, and takes the steps of the
 //! recovery ladder.
 
+mod still;
 mod world;
 
 pub(super) use world::{ThisMachine, World};
@@ -8,7 +9,7 @@ pub(super) use world::{ThisMachine, World};
 use super::numbers::Numbers;
 use super::recovery::{Ladder, Step};
 use super::remote::{Command, Report};
-use super::{Camera, CameraError, Frame, Readings};
+use super::{Camera, CameraError, Frame, Readings, Still};
 use crate::clock::{Timestamp, interval};
 use crate::config::CameraConfig;
 use crate::controls;
@@ -16,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::pulse::{Phase, Pulse};
 use log::{error, info, warn};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::Duration;
 
 /// How long the thread waits for a frame before it reads its commands again; a stop takes no longer.
@@ -71,6 +72,8 @@ enum Left {
     Stop,
     /// Only a camera that is opened again can do what was asked for.
     Outgrown,
+    /// The camera is needed for a still.
+    Still(Sender<Result<Still, String>>),
     Stalled(String),
     Failed(CameraError),
 }
@@ -118,6 +121,7 @@ impl<W: World> CaptureWorker<W> {
             held = match held {
                 Held::Open(mut camera) => {
                     let left = self.capture(camera.as_mut());
+                    let readings = self.report.readings();
                     self.report.set_readings(Readings::default());
                     match left {
                         Left::Stop => {
@@ -127,6 +131,13 @@ impl<W: World> CaptureWorker<W> {
                         Left::Outgrown => {
                             info!("camera: opening it again, for another sensor mode");
                             self.close(camera);
+                            let opened = self.open();
+                            self.hold(opened)
+                        }
+                        Left::Still(outcome) => {
+                            self.close(camera);
+                            let still = self.take_still(&readings);
+                            let _ = outcome.send(still); // whoever asked may have gone
                             let opened = self.open();
                             self.hold(opened)
                         }
@@ -195,7 +206,7 @@ impl<W: World> CaptureWorker<W> {
             let now = self.world.now();
             let hidden = self.stalled.is_some_and(|until| now < until);
             if let Some(frame) = frame.filter(|_| !hidden) {
-                self.deliver_if_fresh(frame, camera.readings(), now);
+                self.deliver_if_fresh(frame, now);
             }
             if self.pulse.is_overdue(now) {
                 let silence = self.pulse.silence(now).as_secs_f64();
@@ -204,7 +215,7 @@ impl<W: World> CaptureWorker<W> {
         }
     }
 
-    fn deliver_if_fresh(&mut self, mut frame: Frame, readings: Readings, now: Timestamp) {
+    fn deliver_if_fresh(&mut self, mut frame: Frame, now: Timestamp) {
         let numbered = self.numbers.number(frame.sequence, frame.captured, now);
         let Some(numbered) = numbered else {
             self.metrics.frames_stale.inc();
@@ -216,7 +227,7 @@ impl<W: World> CaptureWorker<W> {
         self.ladder.frame(now, self.pulse.patience());
         self.metrics.frames_captured.inc();
         self.metrics.frames_lost.inc_by(numbered.lost);
-        self.report.set_readings(readings);
+        self.report.set_readings(frame.readings);
         (self.deliver)(frame);
     }
 
@@ -230,6 +241,7 @@ impl<W: World> CaptureWorker<W> {
             };
             match self.remember(command) {
                 Change::Stop => return Err(Left::Stop),
+                Change::Still(outcome) => return Err(Left::Still(outcome)),
                 Change::Controls(changed) => camera.apply(&self.requested, &changed)?,
                 Change::Rate => {
                     if !camera.set_rate(self.config.rate)? {
@@ -262,6 +274,7 @@ impl<W: World> CaptureWorker<W> {
                 self.requested = requested;
                 Change::Controls(changed)
             }
+            Command::Still(outcome) => Change::Still(outcome),
             Command::Rate(rate) => {
                 self.config.rate = rate;
                 self.pulse.set_interval(self.world.now(), interval(rate));
@@ -351,11 +364,13 @@ impl<W: World> CaptureWorker<W> {
             let now = self.world.now();
             self.pulse.beat(Phase::Waiting, now);
             match self.world.wait(&self.commands, until.since(now)) {
-                Ok(command) => {
-                    if let Change::Stop = self.remember(command) {
-                        return Next::Stop;
+                Ok(command) => match self.remember(command) {
+                    Change::Stop => return Next::Stop,
+                    Change::Still(outcome) => {
+                        let _ = outcome.send(Err("the camera is not there".into()));
                     }
-                }
+                    Change::Controls(_) | Change::Rate | Change::Nothing => {}
+                },
                 Err(RecvTimeoutError::Timeout) => return Next::Continue,
                 Err(RecvTimeoutError::Disconnected) => return Next::Stop,
             }
@@ -376,6 +391,7 @@ fn abandon(camera: Box<dyn Camera>) {
 enum Change {
     Stop,
     Controls(controls::Set),
+    Still(Sender<Result<Still, String>>),
     Rate,
     Nothing,
 }

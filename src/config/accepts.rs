@@ -13,6 +13,8 @@ pub(super) enum Accepts {
     Integer(i64, i64),
     /// The same, and divisible by two: a 4:2:0 picture has half a chroma row for each row.
     Even(i64, i64),
+    /// One of these whole numbers.
+    OneOf(&'static [i64]),
     /// A number between two bounds, both inclusive.
     Float(f64, f64),
     /// `true` or `false`.
@@ -47,6 +49,7 @@ impl Accepts {
             Accepts::Even(min, max) => value
                 .as_integer()
                 .is_some_and(|n| in_range(n, min, max) && n % 2 == 0),
+            Accepts::OneOf(numbers) => value.as_integer().is_some_and(|n| numbers.contains(&n)),
             Accepts::Float(min, max) => number(value).is_some_and(|n| (min..=max).contains(&n)),
             Accepts::Bool => value.is_bool(),
             Accepts::Word(words) => value.as_str().is_some_and(|word| words.contains(&word)),
@@ -120,6 +123,11 @@ impl fmt::Display for Accepts {
         match self {
             Accepts::Integer(min, max) => write!(f, "an integer from {min} to {max}"),
             Accepts::Even(min, max) => write!(f, "an even integer from {min} to {max}"),
+            Accepts::OneOf(numbers) => {
+                let words: Vec<_> = numbers.iter().map(i64::to_string).collect();
+                let words: Vec<_> = words.iter().map(String::as_str).collect();
+                f.write_str(&one_of(&words))
+            }
             Accepts::Float(min, max) => write!(f, "a number from {min} to {max}"),
             Accepts::Bool => f.write_str("true or false"),
             Accepts::Word(words) => f.write_str(&one_of(words)),

@@ -4,7 +4,9 @@
 use std::net::SocketAddr;
 
 use super::accepts::Accepts;
-use super::types::{ORIGIN_EXPECTED, UPDATE_URL_EXPECTED, is_origin, is_update_url};
+use super::types::{
+    ORIGIN_EXPECTED, SECRET_EXPECTED, UPDATE_URL_EXPECTED, is_origin, is_secret, is_update_url,
+};
 use super::{LISTEN_EXPECTED, Source};
 use crate::controls::{Control, TABLE};
 
@@ -81,6 +83,20 @@ pub(super) static SECTIONS: &[Section] = &[
                 live: true,
                 doc: "A typed /set?… sets at once instead of asking. Then any page that a user of the LAN visits can set, too.",
             },
+            Key {
+                name: "token",
+                unit: "",
+                accepts: Accepts::Text(is_secret, SECRET_EXPECTED),
+                live: true,
+                doc: "Who changes anything must send it: Authorization: Bearer TOKEN, or as the password of Basic. Empty: nobody need.",
+            },
+            Key {
+                name: "key",
+                unit: "",
+                accepts: Accepts::Text(is_secret, SECRET_EXPECTED),
+                live: true,
+                doc: "Who reads pictures must send it as ?key=KEY, or the token. It changes nothing. Empty: nobody need.",
+            },
         ],
     },
     Section {
@@ -155,6 +171,27 @@ pub(super) static SECTIONS: &[Section] = &[
                 accepts: Accepts::Bool,
                 live: false,
                 doc: "Draw frame number and time into replayed pictures. The pattern always has them.",
+            },
+            Key {
+                name: "rotation",
+                unit: "degrees",
+                accepts: Accepts::OneOf(&[0, 90, 180, 270]),
+                live: false,
+                doc: "Turns the pictures clockwise. At 90 and 270 their width is what height says.",
+            },
+            Key {
+                name: "mirror",
+                unit: "",
+                accepts: Accepts::Bool,
+                live: false,
+                doc: "Swaps left and right in what is then seen.",
+            },
+            Key {
+                name: "still",
+                unit: "",
+                accepts: Accepts::Word(&["off", "switch"]),
+                live: true,
+                doc: "switch: /still takes the camera for a moment, and the streams wait. off: there are no stills.",
             },
         ],
     },

@@ -109,6 +109,13 @@ pub enum Problem {
         large_value: usize,
         rule: &'static str,
     },
+    /// A key has an effect only beside another one.
+    #[error("{place}: {key} without {other}: expected both")]
+    Alone {
+        place: FileLine,
+        key: &'static str,
+        other: &'static str,
+    },
     /// The key table accepted what the types do not: a mistake in picam.
     #[error("the configuration as a whole: {0}")]
     Types(toml::de::Error),
@@ -319,6 +326,15 @@ impl Reader {
                     large_value,
                     rule,
                 });
+            }
+        }
+        let server = &config.server;
+        if !server.key.is_empty() && server.token.is_empty() {
+            let (key, other) = ("server.key", "server.token");
+            let place = self.places.iter().rev().find(|(it, _)| it == key);
+            if let Some((_, place)) = place {
+                let place = place.clone();
+                self.problems.push(Problem::Alone { place, key, other });
             }
         }
         if self.problems.is_empty() {

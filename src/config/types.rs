@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::auto::AutoOr;
 use crate::controls;
+use crate::picture::Turn;
 
 /// Everything that can be configured. The default is what picam does without any file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,6 +86,10 @@ pub struct ServerConfig {
     pub names: Vec<String>,
     /// Whether `/set` changes controls at once for a browser that does not say which page asks.
     pub direct_set: bool,
+    /// What changes need; empty for nothing.
+    pub token: String,
+    /// What reading needs, unless it has the token; empty for nothing.
+    pub key: String,
 }
 
 impl Default for ServerConfig {
@@ -94,6 +99,8 @@ impl Default for ServerConfig {
             allow_origin: String::new(),
             names: Vec::new(),
             direct_set: false,
+            token: String::new(),
+            key: String::new(),
         }
     }
 }
@@ -122,6 +129,25 @@ pub struct CameraConfig {
     pub focus_range: AutoOr<[f64; 2]>,
     /// Whether frame number and time are drawn into replayed pictures.
     pub stamp: bool,
+    /// By how many degrees pictures are turned clockwise: 0, 90, 180 or 270.
+    pub rotation: u16,
+    /// Whether left and right are swapped in what is then seen.
+    pub mirror: bool,
+    /// How stills are taken.
+    pub still: StillMode,
+}
+
+impl CameraConfig {
+    /// How pictures are turned.
+    pub fn turn(&self) -> Turn {
+        Turn::new(self.rotation, self.mirror)
+    }
+
+    /// Columns and rows of the pictures that are seen.
+    pub fn seen_size(&self) -> (usize, usize) {
+        self.turn()
+            .size((self.width as usize, self.height as usize))
+    }
 }
 
 impl Default for CameraConfig {
@@ -137,8 +163,21 @@ impl Default for CameraConfig {
             longest_exposure: AutoOr::Auto,
             focus_range: AutoOr::Auto,
             stamp: false,
+            rotation: 0,
+            mirror: false,
+            still: StillMode::Switch,
         }
     }
+}
+
+/// How stills are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StillMode {
+    /// Not at all.
+    Off,
+    /// The camera is opened for the still alone; the streams wait.
+    Switch,
 }
 
 /// How fast the sensor runs: at the largest multiple of the stream's rate up to this (Hz), and at least at the rate.
@@ -210,6 +249,15 @@ impl Default for LimitsConfig {
             jpegs: 16,
         }
     }
+}
+
+/// What `server.token` and `server.key` accept.
+pub(super) const SECRET_EXPECTED: &str = "8 to 128 letters, digits, -, ., _ or ~, or empty";
+
+/// Whether `text` is one of [`SECRET_EXPECTED`]: it may stand in a query and in a header as it is.
+pub(super) fn is_secret(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    text.is_empty() || (8..=128).contains(&text.len()) && text.chars().all(plain)
 }
 
 /// What `server.allow_origin` accepts.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::one_of;
+use crate::picture::Window;
 
 /// The word for picam's, or the camera's, own choice.
 pub(crate) const AUTO: &str = "auto";
@@ -71,7 +72,7 @@ impl Kind {
             Kind::Bool => "true, false, 1 or 0".to_owned(),
             Kind::Enum(words) => one_of(words),
             Kind::Pair(names, range) => format!("{names}, numbers {range}"),
-            Kind::Window => "x,y,w,h as fractions of the picture, like 0.4,0.4,0.2,0.2".to_owned(),
+            Kind::Window => Window::EXPECTED.to_owned(),
         };
         if unit.is_empty() {
             values
@@ -113,9 +114,8 @@ impl Kind {
             Kind::Enum(words) => words.iter().find(|w| **w == word).map(|w| Value::Enum(w)),
             Kind::Pair(_, range) => floats(word, range).map(Value::Pair),
             Kind::Window => {
-                let [x, y, width, height] = floats(word, Range::between(0.0, 1.0))?;
-                let fits = width > 0.0 && height > 0.0 && x + width <= 1.0 && y + height <= 1.0;
-                fits.then_some(Value::Window([x, y, width, height]))
+                let Window(numbers) = Window::parse(word)?;
+                Some(Value::Window(numbers))
             }
         }
     }

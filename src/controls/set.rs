@@ -79,6 +79,17 @@ impl Set {
         rules::after_merge(self);
     }
 
+    /// The same with other windows.
+    pub fn with_windows(&self, map: impl Fn([f64; 4]) -> [f64; 4]) -> Self {
+        let mut set = *self;
+        for value in set.0.iter_mut().flatten() {
+            if let Value::Window(window) = value {
+                *window = map(*window);
+            }
+        }
+        set
+    }
+
     /// Takes the value of this control out.
     pub fn remove(&mut self, control: ControlId) {
         self.put(control, None);

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::config::{Config, Saved};
 use crate::feed::Feed;
 use crate::hub::Hub;
-use crate::jpeg;
+use crate::jpeg::{self, Crops, Stills};
 use crate::log_limit::LogLimit;
 use crate::metrics::{Metrics, Sample};
 use crate::pulse::{Pulse, Verdict};
@@ -17,14 +17,40 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
+/// JPEGs of one size.
+#[derive(Clone)]
+pub struct Rendition {
+    /// Columns.
+    pub width: u32,
+    /// Who wants one.
+    pub feed: Arc<Feed>,
+    /// The newest.
+    pub hub: Arc<Hub>,
+}
+
+impl Rendition {
+    /// Nobody wants one yet.
+    pub fn new(width: u32) -> Self {
+        Self {
+            width,
+            feed: Arc::default(),
+            hub: Arc::default(),
+        }
+    }
+}
+
 /// Everything that answers may need; shared by all connections.
 pub struct Context {
     /// The configuration in force; replaced when it is read again.
     pub config: RwLock<Arc<Config>>,
-    /// The newest JPEG.
-    pub hub: Arc<Hub>,
-    /// Who wants one.
-    pub feed: Arc<Feed>,
+    /// JPEGs as large as the camera's pictures.
+    pub full: Rendition,
+    /// Smaller ones, by their width.
+    pub smaller: Vec<Rendition>,
+    /// Parts of pictures.
+    pub crops: Crops,
+    /// Pictures with all the sensor's pixels.
+    pub stills: Stills,
     /// Whether pictures flow.
     pub pulse: Arc<Pulse>,
     /// The camera's controls.
@@ -62,6 +88,32 @@ impl Context {
     /// Puts another configuration in force.
     pub fn set_config(&self, config: Config) {
         *write(&self.config) = Arc::new(config);
+    }
+
+    /// JPEGs of this width; full ones if the camera's are no wider.
+    pub(super) fn rendition(&self, width: Option<u32>) -> &Rendition {
+        let mut smaller = self.smaller.iter();
+        let found = smaller.find(|rendition| Some(rendition.width) == width);
+        found.unwrap_or(&self.full)
+    }
+
+    /// The JPEGs that are made with the least work.
+    pub(super) fn smallest(&self) -> &Rendition {
+        self.smaller.first().unwrap_or(&self.full)
+    }
+
+    /// Wakes everybody who waits for a JPEG of any size.
+    pub fn wake_all(&self) {
+        for rendition in std::iter::once(&self.full).chain(&self.smaller) {
+            rendition.hub.wake_all();
+        }
+    }
+
+    /// Sees to it that what is requested now is requested when picam starts again.
+    pub(super) fn keep_requested(&self) {
+        if let Some(saved) = &self.saved {
+            saved.save();
+        }
     }
 
     /// Whether picam stops.

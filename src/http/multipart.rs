@@ -28,11 +28,11 @@ impl Multipart {
         }
     }
 
-    /// What comes right before a picture.
-    pub(super) fn head(self, jpeg: &Jpeg) -> String {
+    /// What comes right before a picture; `more` are header lines.
+    pub(super) fn head(self, jpeg: &Jpeg, more: &str) -> String {
         match self {
             Multipart::Programs => format!(
-                "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Timestamp: {}\r\nX-Frame: {}\r\n\r\n",
+                "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Timestamp: {}\r\nX-Frame: {}\r\n{more}\r\n",
                 jpeg.data.len(),
                 jpeg.timestamp,
                 jpeg.sequence

@@ -14,12 +14,16 @@ pub enum Status {
     NoContent,
     /// 400
     BadRequest,
+    /// 401
+    Unauthorized,
     /// 403
     Forbidden,
     /// 404
     NotFound,
     /// 405
     MethodNotAllowed,
+    /// 409
+    Conflict,
     /// 408
     RequestTimeout,
     /// 413
@@ -40,9 +44,11 @@ impl fmt::Display for Status {
             Status::Ok => "200 OK",
             Status::NoContent => "204 No Content",
             Status::BadRequest => "400 Bad Request",
+            Status::Unauthorized => "401 Unauthorized",
             Status::Forbidden => "403 Forbidden",
             Status::NotFound => "404 Not Found",
             Status::MethodNotAllowed => "405 Method Not Allowed",
+            Status::Conflict => "409 Conflict",
             Status::RequestTimeout => "408 Request Timeout",
             Status::TooLarge => "413 Content Too Large",
             Status::TooMany => "429 Too Many Requests",
@@ -80,6 +86,11 @@ impl Reply {
             headers: String::new(),
             body: Body::Text(text),
         }
+    }
+
+    /// A JSON value.
+    pub fn json(status: Status, value: &serde_json::Value) -> Self {
+        Self::text(status, "application/json", format!("{value:#}\n"))
     }
 
     /// Nothing but a head: 204.

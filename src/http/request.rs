@@ -25,6 +25,8 @@ pub struct Request {
     pub fetch_site: Option<String>,
     /// The value of User-Agent.
     pub user_agent: Option<String>,
+    /// The value of Authorization.
+    pub authorization: Option<String>,
 }
 
 impl Request {
@@ -52,6 +54,7 @@ impl Request {
             referer: None,
             fetch_site: None,
             user_agent: None,
+            authorization: None,
         };
         for (name, value) in headers {
             request.take_over(name, String::from_utf8_lossy(value).trim());
@@ -75,6 +78,7 @@ impl Request {
             "referer" => &mut self.referer,
             "sec-fetch-site" => &mut self.fetch_site,
             "user-agent" => &mut self.user_agent,
+            "authorization" => &mut self.authorization,
             _ => return,
         };
         header.get_or_insert(value.to_owned());

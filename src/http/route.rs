@@ -1,19 +1,30 @@
 //! Which endpoint a request asks for, whether it may, and its answer.
 
 use super::client::Client;
-use super::origin::may_read;
+use super::origin::{may_change, may_read};
 use super::reply::{Reply, Status};
 use super::request::Request;
-use super::{Context, controls, debug, set, snapshot, status, stream};
+use super::token::{self, Denied, Purpose};
+use super::{Context, controls, debug, events, focus, set, snapshot, status, still, stream};
 use std::io;
+use std::time::{Duration, Instant};
+
+/// Until a wrong token or key is answered.
+const WRONG_TOKEN_TIME: Duration = Duration::from_secs(1);
 
 /// What there is under a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Endpoint {
     Stream,
     Snapshot,
+    Still,
     Set,
     Controls,
+    Focus,
+    Scan,
+    Hold,
+    Sweep,
+    Events,
     Status,
     Metrics,
     Health,
@@ -21,9 +32,25 @@ enum Endpoint {
 }
 
 impl Endpoint {
+    fn purpose(self) -> Purpose {
+        match self {
+            // Supervisors and load balancers ask; it tells nothing else.
+            Endpoint::Health => Purpose::Open,
+            // A still stops the streams for a moment.
+            Endpoint::Still
+            | Endpoint::Set
+            | Endpoint::Scan
+            | Endpoint::Hold
+            | Endpoint::Sweep
+            | Endpoint::Debug => Purpose::Change,
+            _ => Purpose::Read,
+        }
+    }
+
     fn methods(self) -> &'static str {
         match self {
             Endpoint::Set => "GET, HEAD, POST",
+            Endpoint::Scan | Endpoint::Hold | Endpoint::Sweep => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -38,8 +65,14 @@ fn endpoint(request: &Request, faults: bool) -> Option<Endpoint> {
             "snapshot" => Some(Endpoint::Snapshot),
             _ => None,
         },
+        "/still" => Some(Endpoint::Still),
         "/set" => Some(Endpoint::Set),
         "/controls" => Some(Endpoint::Controls),
+        "/focus" => Some(Endpoint::Focus),
+        "/focus/auto" => Some(Endpoint::Scan),
+        "/focus/hold" => Some(Endpoint::Hold),
+        "/focus/sweep" => Some(Endpoint::Sweep),
+        "/events" => Some(Endpoint::Events),
         "/status" => Some(Endpoint::Status),
         "/metrics" => Some(Endpoint::Metrics),
         "/healthz" => Some(Endpoint::Health),
@@ -51,32 +84,54 @@ fn endpoint(request: &Request, faults: bool) -> Option<Endpoint> {
 /// Answers one request, streams until they end.
 pub(super) fn answer(context: &Context, request: &Request, client: &mut Client) -> io::Result<()> {
     let endpoint = endpoint(request, context.faults);
-    let reply = match refusal(context, request, endpoint) {
-        Some(refusal) => refusal,
-        None => match endpoint {
+    let purpose = endpoint.map_or(Purpose::Open, Endpoint::purpose);
+    let allowed = token::check(request, purpose, &context.config().server);
+    let reply = match (refusal(context, request, endpoint), allowed) {
+        (Some(refusal), _) => refusal,
+        (None, Err(denied)) => {
+            if denied == Denied::Wrong {
+                slow_down(context, client)?;
+            }
+            denied.reply(purpose)
+        }
+        (None, Ok(())) => match endpoint {
             Some(Endpoint::Stream) => return stream::serve(context, request, client),
             Some(Endpoint::Snapshot) => snapshot::reply(context, request, client)?,
+            Some(Endpoint::Still) => still::reply(context, request, client)?,
             Some(Endpoint::Set) => set::reply(context, request),
             Some(Endpoint::Controls) => controls::json(context),
+            Some(Endpoint::Focus) => focus::show(context, request, client)?,
+            Some(Endpoint::Scan) => focus::scan(context, request, client)?,
+            Some(Endpoint::Hold) => focus::hold(context),
+            Some(Endpoint::Sweep) => focus::sweep(context, request, client)?,
+            Some(Endpoint::Events) => return events::serve(context, request, client),
             Some(Endpoint::Status) => status::json(context),
             Some(Endpoint::Metrics) => status::metrics(context, request),
             Some(Endpoint::Health) => status::health(context),
             Some(Endpoint::Debug) => debug::reply(context, request),
             None => Reply::line(
                 Status::NotFound,
-                "nothing here; there are /stream /jpg /set /controls /status /metrics /healthz",
+                "nothing here; there are /stream /jpg /still /set /controls /focus /focus/auto /focus/hold /focus/sweep /events /status /metrics /healthz",
             ),
         },
     };
     client.reply(context, request, &reply)
 }
 
+/// Who guesses waits.
+fn slow_down(context: &Context, client: &mut Client) -> io::Result<()> {
+    let until = Instant::now() + WRONG_TOKEN_TIME;
+    while Instant::now() < until && !context.is_stopping() {
+        client.wait(Some(until), || context.is_stopping())?;
+    }
+    Ok(())
+}
+
 /// What is answered to a request that its endpoint need not see.
 fn refusal(context: &Context, request: &Request, endpoint: Option<Endpoint>) -> Option<Reply> {
     let methods = endpoint.map_or("GET, HEAD", Endpoint::methods);
     match request.method.as_str() {
-        "GET" | "HEAD" => {}
-        "POST" if endpoint == Some(Endpoint::Set) => {}
+        method if methods.split(", ").any(|it| it == method) => {}
         // A browser's question before it asks on behalf of another page.
         "OPTIONS" if !context.config().server.allow_origin.is_empty() => {
             let allowed = Reply::nothing().with("Access-Control-Allow-Methods", methods);
@@ -95,7 +150,13 @@ fn refusal(context: &Context, request: &Request, endpoint: Option<Endpoint>) -> 
         let line = "expected no body: what is to be set stands in the query";
         return Some(Reply::line(Status::TooLarge, line));
     }
-    let foreign = may_read(request, &context.config().server).err()?;
+    let config = context.config();
+    let server = &config.server;
+    let asked = match request.method.as_str() {
+        "POST" => may_change(request, server),
+        _ => may_read(request, server),
+    };
+    let foreign = asked.err()?;
     Some(Reply::line(Status::Forbidden, &foreign.to_string()))
 }
 

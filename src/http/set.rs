@@ -33,13 +33,19 @@ fn set(context: &Context, request: &Request) -> Result<(), ControlError> {
     if request.is_head() || set.is_empty() {
         return context.remote.ranges().check(&set);
     }
-    let requested = context.remote.apply(&set)?;
+    apply(context, &set)
+}
+
+/// Requests `set`, and sees to it that a picam that starts again does so, too.
+///
+/// # Errors
+/// The camera does not accept a value.
+pub(super) fn apply(context: &Context, set: &Set) -> Result<(), ControlError> {
+    let requested = context.remote.apply(set)?;
     if let Some(more) = context.set.allow() {
         log::info!("set {set}; requested now: {requested}{more}");
     }
-    if let Some(saved) = &context.saved {
-        saved.save();
-    }
+    context.keep_requested();
     Ok(())
 }
 

@@ -1,13 +1,16 @@
-//! `GET /jpg`: one picture, never older than a frame interval; with `fresh=1` captured after the request.
+//! `GET /jpg`: one picture, never older than a frame interval; with `fresh=1` captured after the request, with `width=`
+//! smaller, with `crop=` a part of it.
 
-use super::Context;
 use super::client::Client;
+use super::parameters::{flag, width, window};
 use super::reply::{Reply, Status};
 use super::request::Request;
 use super::status::no_picture;
+use super::{Context, Rendition};
 use crate::clock::Timestamp;
-use crate::controls::shown;
 use crate::hub::Jpeg;
+use crate::jpeg::Crop;
+use crate::picture::Window;
 use crate::pulse::Verdict;
 use std::io;
 use std::sync::Arc;
@@ -15,21 +18,33 @@ use std::time::{Duration, Instant};
 
 /// Added to the stall time, for encoding.
 const ENCODE_TIME: Duration = Duration::from_secs(1);
+/// A part of a picture is there after this, or will never be.
+const CROP_TIME: Duration = Duration::from_secs(5);
 
 pub(super) fn reply(
     context: &Context,
     request: &Request,
     client: &mut Client,
 ) -> io::Result<Reply> {
-    let fresh = match request.parameter("fresh") {
-        None | Some("" | "0") => false,
-        Some("1") => true,
-        Some(other) => {
-            let line = format!("fresh = {}: expected 0 or 1", shown(other));
-            return Ok(Reply::line(Status::BadRequest, &line));
+    let asked = match Asked::parse(request) {
+        Ok(asked) => asked,
+        Err(line) => return Ok(Reply::line(Status::BadRequest, &line)),
+    };
+    let picture = match asked {
+        Asked::Crop(window) => {
+            let Some(crop) = context.crops.ask(window, client.waiter()?) else {
+                let line = "too many ask for parts of pictures: try again";
+                let busy = Reply::line(Status::Unavailable, line);
+                return Ok(busy.with("Retry-After", "1"));
+            };
+            wait_for_crop(client, &crop)?
+        }
+        Asked::Whole { fresh, width } => {
+            let rendition = context.rendition(width);
+            wait_for_picture(context, rendition, client, fresh)?
         }
     };
-    Ok(match wait_for_picture(context, client, fresh)? {
+    Ok(match picture {
         Some(jpeg) => Reply::jpeg(Arc::clone(&jpeg))
             .with("X-Timestamp", &jpeg.timestamp)
             .with("X-Frame", &jpeg.sequence.to_string()),
@@ -37,9 +52,41 @@ pub(super) fn reply(
     })
 }
 
+/// A snapshot's parameters.
+#[derive(Debug, PartialEq)]
+enum Asked {
+    /// All of the picture.
+    Whole { fresh: bool, width: Option<u32> },
+    /// A part, pixel by pixel.
+    Crop(Window),
+}
+
+impl Asked {
+    fn parse(request: &Request) -> Result<Self, String> {
+        let (fresh, width) = (flag(request, "fresh")?, width(request)?);
+        match window(request, "crop")? {
+            None => Ok(Self::Whole { fresh, width }),
+            Some(_) if fresh || width.is_some() => {
+                Err("crop with fresh or width: expected crop alone".to_owned())
+            }
+            Some(window) => Ok(Self::Crop(window)),
+        }
+    }
+}
+
+/// The part that was asked for; `None` if there is no picture.
+fn wait_for_crop(client: &mut Client, crop: &Crop) -> io::Result<Option<Arc<Jpeg>>> {
+    let give_up = Instant::now() + CROP_TIME;
+    while !crop.is_there() && Instant::now() < give_up {
+        client.wait(Some(give_up), || crop.is_there())?;
+    }
+    Ok(crop.jpeg())
+}
+
 /// The picture that is asked for; `None` if there will be none in time.
 fn wait_for_picture(
     context: &Context,
+    rendition: &Rendition,
     client: &mut Client,
     fresh: bool,
 ) -> io::Result<Option<Arc<Jpeg>>> {
@@ -48,13 +95,13 @@ fn wait_for_picture(
     let oldest = if fresh { asked } else { asked.before(interval) };
     let fits =
         |jpeg: &Arc<Jpeg>| jpeg.live && if fresh { jpeg.captured } else { jpeg.arrived } >= oldest;
-    let found = || context.hub.newest().filter(fits);
+    let found = || rendition.hub.newest().filter(fits);
     if let Some(jpeg) = found() {
         return Ok(Some(jpeg));
     }
-    let _wanted = context.feed.want(oldest);
+    let _wanted = rendition.feed.want(oldest, None);
     let waiter = client.waiter()?;
-    let _place = context.hub.subscribe(waiter);
+    let _place = rendition.hub.subscribe(waiter);
     // Two intervals may pass until a frame whose exposure began after the request is read out.
     let patience = context.pulse.patience() + 2 * interval + ENCODE_TIME;
     let give_up = Instant::now() + patience;

@@ -16,7 +16,7 @@ pub(super) fn json(context: &Context) -> Reply {
     let config = context.config();
     let metrics = &context.metrics;
     let verdict = context.verdict();
-    let frame = context.hub.newest().map(|jpeg| {
+    let frame = context.full.hub.newest().map(|jpeg| {
         json!({
             "sequence": jpeg.sequence,
             "timestamp": jpeg.timestamp,

@@ -1,16 +1,18 @@
 //! `GET /stream`: multipart MJPEG, one part a frame, each as young as the client's reading allows.
 
-use super::Context;
+mod asked;
+
 use super::client::Client;
 use super::freshness::{Advice, Freshness, Timing};
-use super::multipart::{CONTENT_TYPE, Multipart, PROBE};
-use super::rate_limit::{LEAST_FPS, RateLimit};
+use super::multipart::{Multipart, PROBE};
+use super::rate_limit::RateLimit;
 use super::reply::{Reply, Status, allow};
 use super::request::Request;
+use super::{Context, Rendition};
 use crate::clock::Timestamp;
-use crate::controls::shown;
 use crate::feed::Wanted;
 use crate::hub::Jpeg;
+use asked::Asked;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,39 +22,36 @@ use std::time::{Duration, Instant};
 const NO_SIGNAL_AGE: Duration = Duration::from_secs(1);
 
 pub(super) fn serve(context: &Context, request: &Request, client: &mut Client) -> io::Result<()> {
-    let given = request.parameter("fps");
-    let fps = given.map(|fps| fps.parse().unwrap_or(f64::NAN));
-    if fps.is_some_and(|fps| fps.is_nan() || fps < LEAST_FPS || fps.is_infinite()) {
-        let given = shown(given.unwrap_or_default());
-        let line = format!("fps = {given}: expected a number of at least {LEAST_FPS}");
-        let refused = Reply::line(Status::BadRequest, &line);
-        return client.reply(context, request, &refused);
-    }
-    let head = head(&context.config().server.allow_origin);
+    let asked = match Asked::parse(request) {
+        Ok(asked) => asked,
+        Err(line) => {
+            let refused = Reply::line(Status::BadRequest, &line);
+            return client.reply(context, request, &refused);
+        }
+    };
+    let head = head(asked.content_type(), &context.config().server.allow_origin);
     if request.is_head() {
         return client.write(&[head.as_bytes()]);
     }
-    let most = context.guard.limits().streams;
-    let Some(_place) = StreamPlace::take(&context.streams, most) else {
-        context.metrics.refuse("streams");
-        let line = format!("all {most} streams are taken");
-        let refused = Reply::full(Status::Unavailable, &line, "streams");
-        return client.reply(context, request, &refused);
+    let _place = match StreamPlace::take(context) {
+        Ok(place) => place,
+        Err(full) => return client.reply(context, request, &full),
     };
-    let multipart = match request.is_from_browser() {
+    let multipart = match request.is_from_browser() && !asked.needs_headers() {
         true => Multipart::Browsers,
         false => Multipart::Programs,
     };
     let waiter = client.waiter()?;
-    let _subscription = context.hub.subscribe(waiter);
+    let rendition = context.rendition(asked.width);
+    let _subscription = rendition.hub.subscribe(waiter);
     client.write(&[head.as_bytes(), multipart.start().as_bytes()])?;
-    Stream::new(context, client, multipart, fps).run()?;
+    Stream::new(context, client, rendition, multipart, asked).run()?;
     client.write(&[multipart.last().as_bytes()])
 }
 
-fn head(allow_origin: &str) -> String {
+fn head(content_type: &str, allow_origin: &str) -> String {
     format!(
-        "HTTP/1.1 200 OK\r\nServer: picam/{}\r\nContent-Type: {CONTENT_TYPE}\r\n\
+        "HTTP/1.1 200 OK\r\nServer: picam/{}\r\nContent-Type: {content_type}\r\n\
          Cache-Control: no-cache, no-store, must-revalidate\r\nPragma: no-cache\r\n{}Connection: close\r\n\r\n",
         env!("CARGO_PKG_VERSION"),
         allow(allow_origin)
@@ -63,7 +62,9 @@ fn head(allow_origin: &str) -> String {
 struct Stream<'a> {
     context: &'a Context,
     client: &'a mut Client,
+    rendition: &'a Rendition,
     multipart: Multipart,
+    asked: Asked,
     freshness: Freshness,
     rate_limit: RateLimit,
     /// "No signal" pictures from before are not for this client.
@@ -80,17 +81,20 @@ impl<'a> Stream<'a> {
     fn new(
         context: &'a Context,
         client: &'a mut Client,
+        rendition: &'a Rendition,
         multipart: Multipart,
-        fps: Option<f64>,
+        asked: Asked,
     ) -> Self {
         let started = Timestamp::now();
         let from = started.before(context.pulse.interval());
         Self {
             context,
             client,
+            rendition,
             multipart,
+            asked,
             freshness: Freshness::new(from, multipart.can_probe()),
-            rate_limit: RateLimit::new(fps),
+            rate_limit: RateLimit::new(asked.fps),
             no_signal_from: started.before(NO_SIGNAL_AGE),
             last: 0,
             wanted: None,
@@ -107,10 +111,10 @@ impl<'a> Stream<'a> {
             let now = Timestamp::now();
             let timing = Timing {
                 interval: self.context.pulse.interval(),
-                encoding: self.context.hub.encode_time(),
+                encoding: self.rendition.hub.encode_time(),
             };
             let info = self.client.info()?;
-            let newest = self.context.hub.newest();
+            let newest = self.rendition.hub.newest();
             let seen = newest.as_ref().map(|jpeg| jpeg.number);
             let until = match self.freshness.next(now, &info, timing) {
                 Advice::Probe => {
@@ -138,9 +142,9 @@ impl<'a> Stream<'a> {
             if self.client.is_half_closed() && !std::mem::replace(&mut self.half_closed, true) {
                 self.probe()?;
             }
-            let context = self.context;
+            let (context, hub) = (self.context, &self.rendition.hub);
             let until = until.map(|at| Instant::now() + at.since(Timestamp::now()));
-            let changed = || context.hub.newest().map(|jpeg| jpeg.number) != seen;
+            let changed = || hub.newest().map(|jpeg| jpeg.number) != seen;
             self.client
                 .wait(until, || context.is_stopping() || changed())?;
         }
@@ -163,14 +167,15 @@ impl<'a> Stream<'a> {
             return Some(from);
         }
         if self.wanted.is_none() {
-            self.wanted = Some(self.context.feed.want(from));
+            self.wanted = Some(self.rendition.feed.want(from, self.asked.window));
         }
         None
     }
 
     fn send(&mut self, jpeg: &Jpeg) -> io::Result<usize> {
         self.wanted = None;
-        let (head, end) = (self.multipart.head(jpeg), self.multipart.end());
+        let lines = self.asked.header_lines(jpeg);
+        let (head, end) = (self.multipart.head(jpeg, &lines), self.multipart.end());
         let parts = [head.as_bytes(), &jpeg.data, end.as_bytes()];
         self.client.write_jpeg(jpeg.number, &parts)?;
         let bytes = head.len() + jpeg.data.len() + end.len();
@@ -191,13 +196,24 @@ impl<'a> Stream<'a> {
 }
 
 /// A stream client's place among `limits.streams`.
-struct StreamPlace<'a>(&'a AtomicUsize);
+pub(super) struct StreamPlace<'a>(&'a AtomicUsize);
 
 impl<'a> StreamPlace<'a> {
-    fn take(streams: &'a AtomicUsize, most: usize) -> Option<Self> {
+    /// Takes one.
+    ///
+    /// # Errors
+    /// There is none; the answer.
+    pub(super) fn take(context: &'a Context) -> Result<Self, Reply> {
+        let (streams, most) = (&context.streams, context.guard.limits().streams);
         let more = |taken| (taken < most).then_some(taken + 1);
-        let taken = streams.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        taken.is_ok().then(|| Self(streams)) // lazily: a dropped place counts down
+        match streams.fetch_update(Ordering::AcqRel, Ordering::Acquire, more) {
+            Ok(_) => Ok(Self(streams)),
+            Err(_) => {
+                context.metrics.refuse("streams");
+                let line = format!("all {most} streams are taken");
+                Err(Reply::full(Status::Unavailable, &line, "streams"))
+            }
+        }
     }
 }
 

@@ -59,6 +59,7 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::camera::Readings;
     use crate::clock::Timestamp;
     use crate::picture::{Picture, Planes};
     use std::sync::Arc;
@@ -91,6 +92,7 @@ mod tests {
             width,
             height,
             planes: Arc::new(picture.clone()),
+            readings: Readings::default(),
         };
         let mut encoder = Encoder::new().unwrap();
         let jpeg = encoder.encode(&frame, 100).unwrap().to_vec();

@@ -1,7 +1,7 @@
 //! What clients are shown while the camera delivers nothing: the last picture, dimmed, with the words, how
 //! long, and the time. ROS 2's image_publisher and browsers never reconnect; a stream must not end.
 
-use crate::camera::Frame;
+use crate::camera::{Frame, Readings};
 use crate::clock::{Timestamp, calendar};
 use crate::picture::{Picture, Pool, text};
 use std::sync::Arc;
@@ -65,6 +65,7 @@ impl NoSignal {
             width,
             height,
             planes,
+            readings: Readings::default(),
         }
     }
 }

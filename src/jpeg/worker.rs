@@ -1,19 +1,25 @@
-//! The encode thread: how it is started, what it does with frames, and what it shows while there are none.
+//! An encode thread: how it is started, what it does with frames, and what it shows while there are none. One makes JPEGs
+//! as large as the frames, and reports to the pulse; one for each smaller width helps those who cannot take so much.
 
 use super::encoder::Encoder;
 use super::no_signal::NoSignal;
+use super::shrink::Shrink;
 use crate::camera::Frame;
 use crate::clock::{Timestamp, unix_seconds};
 use crate::config::Cores;
+use crate::exit::{Exit, leave};
 use crate::feed::{Arrival, Feed, Work};
+use crate::focus::sharpness;
 use crate::hub::{Hub, Jpeg};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
+use crate::picture::Window;
 use crate::pulse::{Pulse, Verdict};
 use crate::system::{affinity, faults};
 use log::{error, info, warn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -78,8 +84,12 @@ pub struct EncodeJob {
     pub metrics: Arc<Metrics>,
     /// What may change meanwhile.
     pub settings: Arc<Settings>,
+    /// Numbers the JPEGs of all sizes.
+    pub numbers: Arc<AtomicU64>,
     /// Columns and rows of the "no signal" picture while there was no frame at all.
     pub size: (usize, usize),
+    /// Columns of the JPEGs, fewer than those of the frames; `None`: as many.
+    pub width: Option<usize>,
     /// Where the thread runs.
     pub cores: Cores,
 }
@@ -96,15 +106,23 @@ impl Encoding {
         let worker = EncodeWorker {
             encoder: Encoder::new().map_err(std::io::Error::other)?,
             no_signal: NoSignal::new(job.size),
+            shrink: job.width.map(Shrink::to),
             refused: LogLimit::new(),
-            published: 0,
             job,
         };
         let thread = std::thread::Builder::new()
-            .name("encode".into())
+            .name(match worker.job.width {
+                None => "encode".into(),
+                Some(width) => format!("encode-{width}"),
+            })
             .spawn(move || {
                 affinity::pin_this_thread(affinity::Role::Encode, &worker.job.cores);
-                worker.run();
+                let leads = worker.leads();
+                match catch_unwind(AssertUnwindSafe(|| worker.run())) {
+                    Ok(()) => {}
+                    Err(panic) if leads => resume_unwind(panic), // the pulse will know
+                    Err(_) => leave(Exit::EncoderLost),
+                }
             })?;
         Ok(Self(thread))
     }
@@ -121,8 +139,8 @@ struct EncodeWorker {
     job: EncodeJob,
     encoder: Encoder,
     no_signal: NoSignal,
+    shrink: Option<Shrink>,
     refused: LogLimit,
-    published: u64,
 }
 
 impl EncodeWorker {
@@ -134,7 +152,7 @@ impl EncodeWorker {
             let until = dark.unwrap_or(self.job.pulse.patience_ends());
             match self.job.feed.next(until.min(now.after(NO_SIGNAL_INTERVAL))) {
                 Work::Stop => return,
-                Work::Encode(arrival) => self.publish(&arrival, true),
+                Work::Encode(arrival) => self.publish(arrival, true),
                 Work::Nothing => {}
             }
             let now = Timestamp::now();
@@ -149,7 +167,9 @@ impl EncodeWorker {
                 }
                 (Verdict::NoFrames, _) | (_, None) => {}
                 (_, Some(_)) => {
-                    info!("camera: frames come again");
+                    if self.leads() {
+                        info!("camera: frames come again");
+                    }
                     dark = None;
                 }
             }
@@ -158,10 +178,13 @@ impl EncodeWorker {
 
     /// Takes the last frame there was for the "no signal" pictures to come: its buffer goes back to the camera.
     fn stalled(&mut self, now: Timestamp) {
-        self.job.metrics.stalls.inc();
-        let silence = self.job.pulse.silence(now).as_secs_f64();
-        warn!("camera: no frame for {silence:.1} s");
+        if self.leads() {
+            self.job.metrics.stalls.inc();
+            let silence = self.job.pulse.silence(now).as_secs_f64();
+            warn!("camera: no frame for {silence:.1} s");
+        }
         if let Some(last) = self.job.feed.take() {
+            let last = self.sized(last);
             self.no_signal.remember(&last);
         }
     }
@@ -170,19 +193,43 @@ impl EncodeWorker {
         if self.job.feed.is_wanted() {
             let frame = self.no_signal.frame(self.job.pulse.silence(now));
             let arrived = frame.captured;
-            self.publish(&Arrival { frame, arrived }, false);
+            let arrival = Arrival {
+                frame,
+                arrived,
+                windows: Vec::new(),
+            };
+            self.publish(arrival, false);
+        }
+    }
+
+    /// Whether the pulse and the counters speak of this thread.
+    fn leads(&self) -> bool {
+        self.shrink.is_none()
+    }
+
+    /// The frame in the size of the JPEGs. A larger one goes back to the camera.
+    fn sized(&mut self, frame: Frame) -> Frame {
+        match &mut self.shrink {
+            Some(shrink) if frame.width > shrink.width() => shrink.shrink(&frame),
+            _ => frame,
         }
     }
 
     /// Encodes a frame and shows it to all clients.
-    fn publish(&mut self, arrival: &Arrival, live: bool) {
-        let Arrival { frame, arrived } = arrival;
-        self.job.pulse.encoding(Timestamp::now());
+    fn publish(&mut self, arrival: Arrival, live: bool) {
         let started = Instant::now();
+        if self.leads() {
+            self.job.pulse.encoding(Timestamp::now());
+        }
+        let scores = scores(&arrival);
+        let Arrival { frame, arrived, .. } = arrival;
+        let frame = &self.sized(frame);
         let data: Arc<[u8]> = match self.encode(frame) {
             Ok(jpeg) => jpeg,
             Err(reason) => {
-                self.job.pulse.failed(Timestamp::now());
+                if self.leads() {
+                    self.job.pulse.failed(Timestamp::now());
+                }
                 self.job.metrics.frames_refused.inc();
                 if let Some(more) = self.refused.allow() {
                     error!("frame {}: not encoded: {reason}{more}", frame.sequence);
@@ -191,21 +238,26 @@ impl EncodeWorker {
             }
         };
         let encoded_in = started.elapsed();
-        self.published += 1;
-        self.job.metrics.encoded(data.len(), encoded_in);
+        if self.leads() {
+            self.job.metrics.encoded(data.len(), encoded_in);
+        }
         self.job.hub.publish(Jpeg {
-            number: self.published,
+            number: 1 + self.job.numbers.fetch_add(1, Ordering::Relaxed),
             sequence: frame.sequence,
             captured: frame.captured,
             timestamp: unix_seconds(frame.captured.unix()),
-            arrived: *arrived,
+            arrived,
             encoded_in,
             width: frame.width,
             height: frame.height,
             live,
+            readings: frame.readings,
+            scores,
             data,
         });
-        self.job.pulse.published();
+        if self.leads() {
+            self.job.pulse.published();
+        }
     }
 
     fn encode(&mut self, frame: &Frame) -> Result<Arc<[u8]>, String> {
@@ -222,4 +274,15 @@ impl EncodeWorker {
         let jpeg = self.encoder.encode(frame, quality);
         jpeg.map(Arc::from).map_err(|error| error.to_string())
     }
+}
+
+/// How sharp the wanted parts of the frame are.
+fn scores(arrival: &Arrival) -> Vec<(Window, f64)> {
+    let frame = &arrival.frame;
+    let size = (frame.width, frame.height);
+    let score = |&window| {
+        let [luma, ..] = frame.planes.planes();
+        (window, sharpness(luma, size, window))
+    };
+    arrival.windows.iter().map(score).collect()
 }

@@ -1,8 +1,14 @@
 //! Pictures in memory: planar YUV 4:2:0 (I420), full range BT.601, as JPEG wants it.
 
 mod draw;
+mod scale;
+mod turn;
+mod window;
 
 pub use draw::{STAMP_BITS, Stamp, text};
+pub use scale::{crop, scale};
+pub use turn::Turn;
+pub use window::Window;
 
 use std::sync::Arc;
 

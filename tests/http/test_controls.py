@@ -12,7 +12,7 @@ def controls(picam):
 def test_each_control_says_what_it_takes(picam):
     listed = controls(picam)
     lens = listed["LensPosition"]
-    assert (lens["type"], lens["auto"], lens["unit"], lens["min"], lens["max"]) == ("number", True, "dioptres", 0, None)
+    assert (lens["type"], lens["auto"], lens["unit"], lens["min"], lens["max"]) == ("number", True, "dioptres", 0, 15)
     assert listed["ExposureTime"]["type"] == "integer"
     assert listed["AfMode"]["choices"] == ["manual", "auto", "continuous"] and not listed["AfMode"]["auto"]
     assert (listed["ColourGains"]["type"], listed["ColourGains"]["max"]) == ("pair", 32)

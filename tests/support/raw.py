@@ -117,9 +117,9 @@ class Stream:
     The boundary that ends a part begins the next one: it comes right behind the picture, not with the next picture.
     """
 
-    def __init__(self, port, path="/stream", host="127.0.0.1", receive_buffer=None, timeout=60.0):
+    def __init__(self, port, path="/stream", host="127.0.0.1", receive_buffer=None, timeout=60.0, headers=()):
         self.sock = connect(port, host, receive_buffer, timeout)
-        self.sock.sendall(get(path))
+        self.sock.sendall(get(path, *headers))
         self.file = self.sock.makefile("rb", buffering=1 << 16)
         head = bytearray()
         while not head.endswith(b"\r\n\r\n"):

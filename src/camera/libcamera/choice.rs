@@ -1,6 +1,6 @@
 //! Which camera, and which of its sensor's modes: choices that need no camera to be made, or tested.
 
-use crate::camera::CameraError;
+use crate::camera::{CameraError, Lens};
 
 /// A camera that libcamera has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,26 @@ pub(super) fn camera(cameras: &[Found], id: &str) -> Result<usize, CameraError> 
 /// Whether this is one of the Camera Module 3's: imx708, imx708_wide, imx708_noir, imx708_wide_noir.
 pub(super) fn is_imx708(model: &str) -> bool {
     model == "imx708" || model.starts_with("imx708_")
+}
+
+/// The lens of a Camera Module 3, by the sensor's name in the device tree.
+pub(super) fn lens(model: &str) -> Option<Lens> {
+    const NORMAL: Lens = Lens {
+        model: "Camera Module 3",
+        f_number_tenths: 18,
+        focal_length_hundredths: 474,
+    };
+    const WIDE: Lens = Lens {
+        model: "Camera Module 3 Wide",
+        f_number_tenths: 22,
+        focal_length_hundredths: 275,
+    };
+    let lens = if model.contains("_wide") {
+        WIDE
+    } else {
+        NORMAL
+    };
+    is_imx708(model).then_some(lens)
 }
 
 /// A way to read the sensor out.

@@ -6,7 +6,8 @@ use super::memory::Layout;
 use super::timing;
 use crate::camera::CameraError;
 use crate::config::CameraConfig;
-use libcamera::camera::{ActiveCamera, CameraConfiguration, SensorConfiguration};
+use crate::picture::Turn;
+use libcamera::camera::{ActiveCamera, CameraConfiguration, Orientation, SensorConfiguration};
 use libcamera::color_space::{ColorSpace, Range, YcbcrEncoding};
 use libcamera::geometry::Size;
 use libcamera::stream::StreamRole;
@@ -93,7 +94,29 @@ fn wanted(
         stream.set_color_space(Some(ColorSpace::sycc()));
         stream.set_buffer_count(BUFFERS);
     }
+    if let Some(orientation) = orientation(config) {
+        configuration.set_orientation(orientation);
+    }
     Ok(configuration)
+}
+
+/// The orientation that libcamera is asked for; `None` where that would be on its side, which no camera can do.
+fn orientation(config: &CameraConfig) -> Option<Orientation> {
+    match (config.rotation, config.mirror) {
+        (0, false) => Some(Orientation::Rotate0),
+        (0, true) => Some(Orientation::Rotate0Mirror),
+        (180, false) => Some(Orientation::Rotate180),
+        (180, true) => Some(Orientation::Rotate180Mirror),
+        _ => None,
+    }
+}
+
+/// How pictures are to be turned that the configured camera delivers: not every sensor can flip them.
+pub(super) fn left_to_turn(configuration: &CameraConfiguration, config: &CameraConfig) -> Turn {
+    match orientation(config) {
+        Some(wanted) if configuration.orientation() == wanted => Turn::default(),
+        _ => config.turn(),
+    }
 }
 
 /// What the camera made of that: the layout of its pictures, and number and length of its buffers.

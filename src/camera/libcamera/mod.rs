@@ -22,10 +22,11 @@ mod version;
 
 pub use version::versions;
 
-use super::{Camera, CameraError, Frame, Readings};
+use super::{Camera, CameraError, Frame, Lens};
 use crate::clock::Timestamp;
 use crate::config::CameraConfig;
 use crate::controls::{Ranges, Set};
+use crate::picture::Turn;
 use buffers::{Buffers, failed, filled};
 use choice::{Found, Mode};
 use control::Controls;
@@ -105,7 +106,7 @@ pub(super) struct Libcamera {
     /// Controls for the next request.
     changed: Option<Set>,
     timing: Timing,
-    readings: Readings,
+    left: Turn,
 }
 
 impl Libcamera {
@@ -201,10 +202,15 @@ impl Libcamera {
             requested: *requested,
             changed: None,
             timing,
-            readings: Readings::default(),
+            left: configuration::left_to_turn(&configuration, config),
         };
         opened.start()?;
         Ok(opened)
+    }
+
+    /// How its pictures are still to be turned.
+    pub(super) fn left_to_turn(&self) -> Turn {
+        self.left
     }
 
     /// Starts the capture with everything that is requested.
@@ -272,7 +278,6 @@ impl Libcamera {
             self.idle.push_back(request);
             return None;
         };
-        self.readings = readings;
         let (width, height) = (slot.layout.width, slot.layout.height);
         let planes = Lent::new(Arc::clone(slot), self.sender.clone(), index);
         self.lent[index] = Some(request);
@@ -282,6 +287,7 @@ impl Libcamera {
             width,
             height,
             planes: Arc::new(planes),
+            readings,
         })
     }
 }
@@ -350,16 +356,15 @@ impl Camera for Libcamera {
                 reason: format!("libcamera lost {} requests", self.slots.len() - there),
             });
         }
-        self.readings = Readings::default();
         self.start()
+    }
+
+    fn lens(&self) -> Option<Lens> {
+        choice::lens(&self.model)
     }
 
     fn ranges(&self) -> Ranges {
         self.controls.ranges(self.timing.longest())
-    }
-
-    fn readings(&self) -> Readings {
-        self.readings
     }
 }
 

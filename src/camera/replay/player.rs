@@ -3,7 +3,7 @@
 use super::stills::Stills;
 use super::video::Video;
 use crate::camera::beat::Beat;
-use crate::camera::{Camera, CameraError, Frame};
+use crate::camera::{Camera, CameraError, Frame, Readings};
 use crate::clock::{Timestamp, calendar};
 use crate::config::CameraConfig;
 use crate::controls;
@@ -57,6 +57,7 @@ impl Camera for Replay {
             width,
             height,
             planes,
+            readings: Readings::default(),
         }))
     }
 

@@ -124,6 +124,7 @@ impl ScriptedCamera {
             width: 16,
             height: 16,
             planes: Arc::new(Picture::filled(16, 16, [0, 128, 128])),
+            readings: Readings::default(),
         }
     }
 }

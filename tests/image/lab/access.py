@@ -33,10 +33,11 @@ class Access:
 
     # HTTP
 
-    def get(self, path, timeout=10.0):
-        """One GET: (status, headers, body)."""
+    def get(self, path, timeout=10.0, method="GET"):
+        """One request: (status, headers, body)."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=timeout) as reply:
+            with urllib.request.urlopen(request, timeout=timeout) as reply:
                 return reply.status, reply.headers, reply.read()
         except urllib.error.HTTPError as error:
             return error.code, error.headers, error.read()

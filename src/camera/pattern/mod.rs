@@ -1,5 +1,10 @@
-//! A moving test picture with the frame number, the time and the requested controls in it: what picam shows
-//! on a machine without a camera.
+//! A moving test picture with the frame number, the time and the requested controls in it, taken by a camera whose
+//! exposure, colours and lens obey them: what picam shows on a machine without a camera.
+
+mod blur;
+mod device;
+mod noise;
+mod scene;
 
 use super::beat::Beat;
 use super::{Camera, CameraError, Frame};
@@ -7,36 +12,35 @@ use crate::clock::{Timestamp, calendar};
 use crate::config::CameraConfig;
 use crate::controls;
 use crate::picture::{Picture, Pool, Stamp};
+use device::Device;
+use noise::Noise;
+use scene::Scene;
 use std::time::Duration;
 
-/// Colour bars at 75 % in YUV: white, yellow, cyan, green, magenta, red, blue.
-const BARS: [[u8; 3]; 7] = [
-    [191, 128, 128],
-    [169, 32, 143],
-    [134, 160, 32],
-    [112, 64, 48],
-    [79, 192, 208],
-    [57, 96, 224],
-    [22, 224, 113],
-];
 /// Seconds for the moving square to cross the picture.
 const CROSSING_SECONDS: f64 = 4.0;
 
 pub(super) struct Pattern {
     beat: Beat,
-    background: Picture,
+    device: Device,
+    scene: Scene,
+    noise: Noise,
     pool: Pool,
+    size: (usize, usize),
     requested: String,
     rate: f64,
 }
 
 impl Pattern {
     pub(super) fn new(config: &CameraConfig, last: u64) -> Self {
-        let background = background(config.width as usize, config.height as usize);
+        let (width, height) = (config.width as usize, config.height as usize);
         Self {
             beat: Beat::new(config.rate, last),
-            pool: Pool::new(background.clone()),
-            background,
+            device: Device::new(config.rate),
+            scene: Scene::new(width, height),
+            noise: Noise::none(),
+            pool: Pool::new(Picture::filled(width, height, [0, 128, 128])),
+            size: (width, height),
             requested: String::new(),
             rate: config.rate,
         }
@@ -50,14 +54,18 @@ impl Camera for Pattern {
         };
         let captured = Timestamp::now();
         let unix = captured.unix();
-        let (width, height) = (self.background.width(), self.background.height());
+        self.device.step(Scene::distance);
+        let look = self.device.look();
+        let seen = self.scene.seen(look);
+        let (width, height) = self.size;
         let side = (height / 6) & !1;
         let phase = (unix.as_secs_f64() / CROSSING_SECONDS).fract();
         let x = (width.saturating_sub(side) as f64 * phase) as usize & !1;
         let planes = self.pool.paint(|picture| {
-            // The whole background, not only what the square uncovers: a copy is cheap beside the encoder.
-            picture.copy_from(&self.background);
-            picture.fill_rectangle((x, (height * 5 / 8) & !1), (side, side), [235, 128, 128]);
+            // The whole scene, not only what the square uncovers: a copy is cheap beside the encoder.
+            picture.copy_from(seen);
+            picture.fill_rectangle((x, (height * 7 / 10) & !1), (side, side), [235, 128, 128]);
+            self.noise.add(picture.plane_mut(0), look.noise);
             let stamp = Stamp { sequence, unix };
             let (number, time) = (format!("frame {sequence}"), calendar(unix));
             let rate = format!("{width}x{height} {} Hz", self.rate);
@@ -69,39 +77,34 @@ impl Camera for Pattern {
             width,
             height,
             planes,
+            readings: self.device.readings(),
         }))
     }
 
-    fn apply(&mut self, requested: &controls::Set, _: &controls::Set) -> Result<(), CameraError> {
+    fn apply(
+        &mut self,
+        requested: &controls::Set,
+        changed: &controls::Set,
+    ) -> Result<(), CameraError> {
         self.requested = requested.to_string();
+        self.device.apply(requested, changed);
         Ok(())
     }
 
     fn set_rate(&mut self, rate: f64) -> Result<bool, CameraError> {
         self.rate = rate;
         self.beat.set_rate(rate);
+        self.device.set_rate(rate);
         Ok(true)
     }
 
     fn restart(&mut self) -> Result<(), CameraError> {
         Ok(()) // Nothing here that could hang.
     }
-}
 
-/// Colour bars, and under them a ramp from black to white.
-fn background(width: usize, height: usize) -> Picture {
-    let mut picture = Picture::filled(width, height, [64, 128, 128]);
-    let ramp = (height * 7 / 8) & !1;
-    for (index, yuv) in BARS.into_iter().enumerate() {
-        let left = (width * index / BARS.len()) & !1;
-        let right = (width * (index + 1) / BARS.len()) & !1;
-        picture.fill_rectangle((left, 0), (right - left, ramp), yuv);
+    fn ranges(&self) -> controls::Ranges {
+        self.device.ranges()
     }
-    for x in (0..width).step_by(2) {
-        let luma = (x * 255 / (width - 1)) as u8;
-        picture.fill_rectangle((x, ramp), (2, height - ramp), [luma, 128, 128]);
-    }
-    picture
 }
 
 #[cfg(test)]
@@ -126,5 +129,7 @@ mod tests {
         requested.insert("LensPosition", "2.5").unwrap();
         pattern.apply(&requested, &requested).unwrap();
         assert!(pattern.requested.contains("LensPosition=2.5"));
+        let frame = pattern.next_frame(Duration::from_secs(5)).unwrap().unwrap();
+        assert_eq!(frame.readings.lens_position, Some(2.5));
     }
 }

@@ -1,0 +1,125 @@
+//! A still: one picture with all the sensor's pixels. The camera is opened for it alone, and then as before.
+
+use super::{Camera, CameraError, Frame, Readings};
+use crate::config::CameraConfig;
+use crate::controls::{ControlId, Set};
+use std::time::Duration;
+
+/// Columns and rows of a still: the IMX708's.
+const SIZE: (u32, u32) = (4608, 2592);
+/// Frames a second while a still is taken: the sensor's highest rate with all pixels is 14.
+const RATE: f64 = 10.0;
+/// The first frames after a start may not have what was asked for.
+const SKIPPED: usize = 2;
+/// A camera that has delivered no picture after this many waits will deliver none.
+const WAITS: usize = 25;
+/// How long one of them is.
+const WAIT: Duration = Duration::from_millis(200);
+
+/// A still and what took it.
+pub struct Still {
+    /// The picture, and what the camera reported with it.
+    pub frame: Frame,
+    /// The lens, if it is a known one.
+    pub lens: Option<Lens>,
+}
+
+/// A lens as EXIF describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lens {
+    /// What it belongs to.
+    pub model: &'static str,
+    /// Aperture, tenths.
+    pub f_number_tenths: u32,
+    /// Focal length, hundredths of a millimetre.
+    pub focal_length_hundredths: u32,
+}
+
+/// What a camera is opened with for a still. It is as it would be in the stream: what the automatics have found is held,
+/// for they would begin anew.
+pub(super) fn wanted(
+    config: &CameraConfig,
+    requested: &Set,
+    readings: &Readings,
+) -> (CameraConfig, Set) {
+    let config = CameraConfig {
+        width: SIZE.0,
+        height: SIZE.1,
+        rate: RATE,
+        // Its exposures are taken one after the other by a mode with a quarter of the pixels.
+        hdr: false,
+        ..config.clone()
+    };
+    let mut found = Set::default();
+    let mut hold = |id: ControlId, name: &str, value: Option<String>| {
+        // A value that the table refuses is left to the automatic.
+        if let (None, Some(value)) = (requested.get(id), value) {
+            let _ = found.insert(name, &value);
+        }
+    };
+    let exposure = readings.exposure_time.map(|it| it.to_string());
+    let gain = readings.analogue_gain.map(|it| it.max(1.0).to_string());
+    let temperature = readings.colour_temperature.map(|it| it.to_string());
+    let lens = readings.lens_position.map(|it| it.to_string());
+    hold(ControlId::ExposureTime, "ExposureTime", exposure);
+    hold(ControlId::AnalogueGain, "AnalogueGain", gain);
+    hold(ControlId::LensPosition, "LensPosition", lens);
+    if requested.get(ControlId::ColourGains).is_none() {
+        hold(
+            ControlId::ColourTemperature,
+            "ColourTemperature",
+            temperature,
+        );
+    }
+    let mut set = *requested;
+    set.merge(&found);
+    (config, set)
+}
+
+/// Takes one picture with `camera`; `alive` is called between the waits.
+///
+/// # Errors
+/// The camera failed, or delivered nothing; the reason.
+pub(super) fn take(camera: &mut dyn Camera, mut alive: impl FnMut()) -> Result<Frame, CameraError> {
+    let mut skipped = 0;
+    for _ in 0..WAITS {
+        alive();
+        match camera.next_frame(WAIT)? {
+            Some(frame) if skipped == SKIPPED => return Ok(frame),
+            Some(_) => skipped += 1,
+            None => {}
+        }
+    }
+    Err(CameraError::Failed {
+        what: "taking a still",
+        reason: "the camera delivers no picture of that size".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_automatics_found_is_held_and_what_was_fixed_stays() {
+        let requested =
+            Set::parse_query("AeEnable=1&AwbEnable=1&LensPosition=3&AfMode=manual&Contrast=2")
+                .unwrap();
+        let readings = Readings {
+            exposure_time: Some(12_345),
+            analogue_gain: Some(2.5),
+            colour_temperature: Some(4_200),
+            lens_position: Some(2.0),
+            ..Readings::default()
+        };
+        let (config, set) = wanted(&CameraConfig::default(), &requested, &readings);
+        assert_eq!((config.width, config.height), SIZE);
+        let expected =
+            "ExposureTime=12345&AnalogueGain=2.5&ColourTemperature=4200&LensPosition=3&Contrast=2";
+        let mut expected = Set::parse_query(expected).unwrap();
+        expected.merge(&Set::parse_query("AfMode=manual&AwbEnable=0").unwrap());
+        assert_eq!(set, expected);
+        let (_, same) = wanted(&CameraConfig::default(), &requested, &Readings::default());
+        assert_eq!(same, requested);
+    }
+}

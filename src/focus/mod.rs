@@ -1,0 +1,7 @@
+//! What a technician needs to get a picture sharp: how sharp a part of it is, and where the lens makes it sharpest.
+
+mod sharpness;
+mod sweep;
+
+pub use sharpness::sharpness;
+pub use sweep::{Curve, Step, Sweep, Verdict};

@@ -1,0 +1,104 @@
+//! Stills, one after the other, on a thread of their own: taken, encoded, and told in EXIF how.
+
+use super::Encoder;
+use super::exif::with_exif;
+use crate::camera::Still;
+use crate::clock::unix_seconds;
+use crate::hub::{Jpeg, Waiter};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// Askers that may wait; what is beyond is refused.
+const MOST_WAITING: usize = 4;
+/// Between two stills: each takes the camera from the streams, and nobody is to stop them for good.
+const PAUSE: Duration = Duration::from_secs(3);
+/// A still that has not come after this will not.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Takes a still.
+pub type TakeStill = Box<dyn Fn() -> Receiver<Result<Still, String>> + Send>;
+
+/// The running thread. It ends with this.
+pub struct Stills(SyncSender<Order>);
+
+struct Order {
+    quality: u8,
+    outcome: Arc<OnceLock<Result<Arc<Jpeg>, String>>>,
+    waiter: Arc<Waiter>,
+}
+
+/// What will come of an order.
+pub struct Ordered(Arc<OnceLock<Result<Arc<Jpeg>, String>>>);
+
+impl Ordered {
+    /// The still, or why there is none; nothing yet.
+    pub fn outcome(&self) -> Option<Result<Arc<Jpeg>, String>> {
+        self.0.get().cloned()
+    }
+}
+
+impl Stills {
+    /// Starts the thread, which numbers its JPEGs from `numbers`.
+    ///
+    /// # Errors
+    /// The system gives no thread, or no memory to the encoder.
+    pub fn start(take: TakeStill, numbers: Arc<AtomicU64>) -> io::Result<Self> {
+        let (sender, orders) = sync_channel(MOST_WAITING);
+        let thread = std::thread::Builder::new().name("still".into());
+        thread.spawn(move || run(&orders, &take, &numbers))?;
+        Ok(Self(sender))
+    }
+
+    /// Asks for a still of `quality` (1 to 100); `waiter` is woken when it is there. `None`: too many wait.
+    pub fn ask(&self, quality: u8, waiter: Arc<Waiter>) -> Option<Ordered> {
+        let outcome = Arc::new(OnceLock::new());
+        let order = Order {
+            quality,
+            outcome: Arc::clone(&outcome),
+            waiter,
+        };
+        self.0.try_send(order).ok().map(|()| Ordered(outcome))
+    }
+}
+
+fn run(orders: &Receiver<Order>, take: &TakeStill, numbers: &AtomicU64) {
+    while let Ok(order) = orders.recv() {
+        let outcome = match take().recv_timeout(PATIENCE) {
+            Ok(Ok(still)) => encoded(&still, order.quality, numbers).map(Arc::new),
+            Ok(Err(reason)) => Err(reason),
+            Err(_) => Err("the camera does not answer".into()),
+        };
+        let _ = order.outcome.set(outcome); // nobody else sets it
+        order.waiter.wake();
+        // Nothing happens that could be waited for: the streams are to have their time.
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The encoder and its buffer live no longer than the still: they are large.
+fn encoded(still: &Still, quality: u8, numbers: &AtomicU64) -> Result<Jpeg, String> {
+    let began = Instant::now();
+    let frame = &still.frame;
+    let mut encoder = Encoder::new().map_err(|error| error.to_string())?;
+    let jpeg = encoder
+        .encode(frame, quality)
+        .map_err(|error| error.to_string())?;
+    let data = with_exif(jpeg, still).map_err(|error| format!("EXIF: {error}"))?;
+    Ok(Jpeg {
+        number: 1 + numbers.fetch_add(1, Ordering::Relaxed),
+        sequence: frame.sequence,
+        captured: frame.captured,
+        timestamp: unix_seconds(frame.captured.unix()),
+        arrived: frame.captured,
+        encoded_in: began.elapsed(),
+        width: frame.width,
+        height: frame.height,
+        live: true,
+        readings: frame.readings,
+        scores: Vec::new(),
+        data: data.into(),
+    })
+}

@@ -1,0 +1,99 @@
+"""GET /still: all the sensor's pixels, with EXIF, and streams that stay open."""
+
+import concurrent.futures
+import subprocess
+
+import cv2
+import numpy
+import pytest
+from support import raw, stamp
+from support.appliance import PATIENCE
+
+TABLES = {"camera": {"width": 640, "height": 360, "rate": 8}, "jpeg": {"quality": 80}}
+STILL_TIME = 60
+
+
+@pytest.fixture(scope="module")
+def picam(start_module_picam):
+    return start_module_picam(TABLES)
+
+
+def take(picam, query=""):
+    status, headers, body = picam.get(f"/still{query}", timeout=STILL_TIME)
+    assert status == 200, body
+    return headers, body
+
+
+def grey(jpeg):
+    return cv2.imdecode(numpy.frombuffer(jpeg, numpy.uint8), cv2.IMREAD_GRAYSCALE)
+
+
+def exif(path):
+    """What exiftool reads, as {tag: text}; it must find nothing wrong."""
+    lines = subprocess.run(["exiftool", "-s", "-n", "-validate", "-warning", "-error", "-a", "-all", path],
+                           capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()  # fmt: skip
+    tags = dict(line.split(":", 1) for line in lines)
+    tags = {tag.strip(): value.strip() for tag, value in tags.items()}
+    assert tags.pop("Validate") == "0 0 0", lines
+    assert not {"Warning", "Error"} & tags.keys(), lines
+    return tags
+
+
+def test_a_still_has_all_pixels_and_says_how_it_was_taken(picam, tmp_path):
+    assert picam.get("/set?ExposureTime=10000&AnalogueGain=2&LensPosition=2")[0] == 200
+    picam.wait_status(lambda status: status["controls"]["actual"]["ExposureTime"] == 10000)
+    headers, body = take(picam, "?quality=90")
+    picture = grey(body)
+    assert picture.shape == (2592, 4608)
+    file = tmp_path / "still.jpg"
+    file.write_bytes(body)
+    tags = exif(file)
+    assert float(tags["ExposureTime"]) == 0.01 and tags["ISO"] == "200"
+    assert float(tags["SubjectDistance"]) == 0.5
+    assert (tags["ExifImageWidth"], tags["ExifImageHeight"]) == ("4608", "2592")
+    assert tags["OffsetTimeOriginal"] == "+00:00" and len(tags["SubSecTimeOriginal"]) == 6
+    assert tags["Software"].startswith("picam ") and '"LensPosition":2' in tags["UserComment"]
+    assert float(headers["X-Timestamp"]) == pytest.approx(stamp.decode(picture).time, abs=0.0015)
+    picam.get("/set?AeEnable=1&AfMode=continuous")
+
+
+def test_streams_stay_open_and_go_on(picam):
+    with raw.Stream(picam.port, timeout=PATIENCE) as stream:
+        before = stream.next().sequence
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            still = pool.submit(take, picam)
+            parts = stream.take(24)
+            still.result()
+    numbers = [part.sequence for part in parts]
+    # On a busy machine the still takes so long that a "no signal" picture comes, which has the last frame's number.
+    assert numbers == sorted(numbers) and before < numbers[-1]
+    assert {grey(part.body).shape for part in parts} == {(360, 640)}
+
+
+def test_many_who_ask_are_served_one_after_the_other_or_refused(picam):
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: picam.get("/still", timeout=STILL_TIME), range(12)))
+    statuses = [status for status, *_ in answers]
+    assert set(statuses) == {200, 503} and statuses.count(200) >= 4
+    refused = next((headers, body) for status, headers, body in answers if status == 503)
+    assert refused[0]["Retry-After"] == "5" and refused[1] == b"too many ask for stills: try again\n"
+    assert picam.status()["healthy"]
+
+
+def test_stills_can_be_forbidden(start_picam):
+    picam = start_picam({**TABLES, "camera": {**TABLES["camera"], "still": "off"}})
+    status, _, body = picam.get("/still")
+    assert (status, body.count(b"\n")) == (409, 1) and b'camera.still = "off"' in body
+
+
+@pytest.mark.parametrize("quality", ["79", "101", "x", "", "-1", "95.5"])
+def test_a_quality_that_cannot_be_is_refused(picam, quality):
+    status, _, body = picam.get(f"/still?quality={quality}")
+    assert (status, body.decode()) == (400, f'quality = "{quality}": expected an integer from 80 to 100\n')
+
+
+def test_a_turned_camera_takes_turned_stills(start_picam):
+    picam = start_picam({**TABLES, "camera": {**TABLES["camera"], "rotation": 90}})
+    picture = grey(take(picam)[1])
+    assert picture.shape == (4608, 2592)
+    assert stamp.decode(cv2.rotate(picture, cv2.ROTATE_90_COUNTERCLOCKWISE))
