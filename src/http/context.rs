@@ -29,8 +29,8 @@ pub struct Context {
     pub pulse: Arc<Pulse>,
     /// The camera's controls.
     pub remote: Arc<Remote>,
-    /// Where what was set is kept; `None` if it is not.
-    pub saved: Option<Saved>,
+    /// How what was set is kept.
+    pub saved: Saved,
     /// What of the encoder can be changed.
     pub encoder: Arc<jpeg::Settings>,
     /// All connections.

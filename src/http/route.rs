@@ -4,7 +4,7 @@ use super::client::Client;
 use super::origin::may_read;
 use super::reply::{Reply, Status};
 use super::request::Request;
-use super::{Context, controls, debug, set, snapshot, status, stream};
+use super::{Context, controls, debug, save, set, snapshot, status, stream};
 use std::io;
 
 /// What there is under a path.
@@ -13,6 +13,9 @@ enum Endpoint {
     Stream,
     Snapshot,
     Set,
+    Save,
+    Undo,
+    Reset,
     Controls,
     Status,
     Metrics,
@@ -24,6 +27,7 @@ impl Endpoint {
     fn methods(self) -> &'static str {
         match self {
             Endpoint::Set => "GET, HEAD, POST",
+            Endpoint::Save | Endpoint::Undo | Endpoint::Reset => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -39,6 +43,9 @@ fn endpoint(request: &Request, faults: bool) -> Option<Endpoint> {
             _ => None,
         },
         "/set" => Some(Endpoint::Set),
+        "/save" => Some(Endpoint::Save),
+        "/undo" => Some(Endpoint::Undo),
+        "/reset" => Some(Endpoint::Reset),
         "/controls" => Some(Endpoint::Controls),
         "/status" => Some(Endpoint::Status),
         "/metrics" => Some(Endpoint::Metrics),
@@ -56,7 +63,10 @@ pub(super) fn answer(context: &Context, request: &Request, client: &mut Client) 
         None => match endpoint {
             Some(Endpoint::Stream) => return stream::serve(context, request, client),
             Some(Endpoint::Snapshot) => snapshot::reply(context, request, client)?,
-            Some(Endpoint::Set) => set::reply(context, request),
+            Some(Endpoint::Set) => set::reply(context, request, client)?,
+            Some(Endpoint::Save) => save::save(context, request, client)?,
+            Some(Endpoint::Undo) => save::undo(context, request),
+            Some(Endpoint::Reset) => save::reset(context, request, client)?,
             Some(Endpoint::Controls) => controls::json(context),
             Some(Endpoint::Status) => status::json(context),
             Some(Endpoint::Metrics) => status::metrics(context, request),
@@ -64,7 +74,7 @@ pub(super) fn answer(context: &Context, request: &Request, client: &mut Client) 
             Some(Endpoint::Debug) => debug::reply(context, request),
             None => Reply::line(
                 Status::NotFound,
-                "nothing here; there are /stream /jpg /set /controls /status /metrics /healthz",
+                "nothing here; there are /stream /jpg /set /save /undo /reset /controls /status /metrics /healthz",
             ),
         },
     };
@@ -75,8 +85,7 @@ pub(super) fn answer(context: &Context, request: &Request, client: &mut Client) 
 fn refusal(context: &Context, request: &Request, endpoint: Option<Endpoint>) -> Option<Reply> {
     let methods = endpoint.map_or("GET, HEAD", Endpoint::methods);
     match request.method.as_str() {
-        "GET" | "HEAD" => {}
-        "POST" if endpoint == Some(Endpoint::Set) => {}
+        method if methods.split(", ").any(|it| it == method) => {}
         // A browser's question before it asks on behalf of another page.
         "OPTIONS" if !context.config().server.allow_origin.is_empty() => {
             let allowed = Reply::nothing().with("Access-Control-Allow-Methods", methods);
