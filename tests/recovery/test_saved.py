@@ -135,11 +135,10 @@ def test_a_kill_at_any_moment_leaves_what_was_saved_or_is(start, tables, state, 
     seed = random.randrange(1 << 32)
     chance = random.Random(seed)
     picam = start(tables)
-    began = time.monotonic()
     assert picam.get("/set?LensPosition=1&save=1")[0] == 200
-    span = 2 * (time.monotonic() - began)
     kill(picam)
     possible, counted = {1}, {"before it": 0, "written": 0, "answered": 0}
+    span = 0.01
     for lens in range(2, 2 + KILLS):
         picam = start(tables)
         status = picam.status()
@@ -154,8 +153,9 @@ def test_a_kill_at_any_moment_leaves_what_was_saved_or_is(start, tables, state, 
         assert f"LensPosition = {lens}.0\n" in text or not answered, f"seed {seed}"
         counted["answered" if answered else "written" if f"LensPosition = {lens}.0\n" in text else "before it"] += 1
         possible = {lens} if answered else {saved, lens}
+        span *= 0.8 if answered else 1.1  # most moments are to be before the answer, whatever the machine has to do
     assert {file.name.removesuffix(".new") for file in state.iterdir()} <= {"saved.toml", "controls.toml"}
-    report(f"{KILLS} kills within {span * 1e3:.1f} ms of a save, by how far it was: {counted}")
+    report(f"{KILLS} kills of a picam that saves, by how far it was: {counted}")
 
 
 @pytest.mark.parametrize("damage, told", [
