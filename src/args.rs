@@ -21,7 +21,8 @@ picam --probe URL | --version | --help | --tryboot
                       libcamera; wins over camera.source in the files
   --listen ADDR:PORT  where to listen, like 0.0.0.0:8000 or [::]:8000; wins over server.listen
   --check-config      print ok, or what is wrong with the configuration, and exit
-  --print-config      print the effective configuration, commented, as a TOML file, and exit
+  --print-config      print the effective configuration, what was saved included, as a TOML file
+                      with comments and the origin of each value, and exit
   --probe URL         ask the picam at http://ADDR:PORT/PATH, print one line that begins with
                       live, blind (no pictures), full (a limit keeps this client out) or silent,
                       and exit with 0 if it is live, else 1

@@ -8,7 +8,7 @@ use log::LevelFilter;
 use picam::app::{self, Reload};
 use picam::args::{self, Action};
 use picam::camera;
-use picam::config::Layers;
+use picam::config::{Layers, Traced};
 use picam::exit::{Exit, leave};
 use picam::probe::{self, Health};
 use picam::system::{faults, tryboot};
@@ -35,15 +35,15 @@ fn main() -> ExitCode {
 }
 
 fn with_config(action: Action, layers: Layers, reload: io::Result<Reload>) -> ExitCode {
-    let config = match layers.load() {
-        Ok(config) => config,
+    let traced = match layers.trace() {
+        Ok(traced) => traced,
         Err(error) => return fail(Exit::Refused, error),
     };
-    match action {
-        Action::CheckConfig => return print("ok\n"),
-        Action::PrintConfig => return print(&config.to_toml()),
-        _ => start_logging(config.log.level),
-    }
+    let config = match action {
+        Action::CheckConfig | Action::PrintConfig => return inspect(&action, traced),
+        _ => traced.config,
+    };
+    start_logging(config.log.level);
     match app::run(&layers, config, reload) {
         Ok(()) => Exit::Done.into(),
         Err(error) => {
@@ -54,6 +54,19 @@ fn with_config(action: Action, layers: Layers, reload: io::Result<Reload>) -> Ex
             }
             code
         }
+    }
+}
+
+/// Prints what a start would make of the configuration, or just that it can. What was saved and is damaged keeps no picam from
+/// its start: it is told, and no failure.
+fn inspect(action: &Action, traced: Traced) -> ExitCode {
+    let (traced, left_out) = traced.with_saved();
+    if let Some(left_out) = left_out {
+        complain("what was saved is left out: ", left_out);
+    }
+    match action {
+        Action::PrintConfig => print(&traced.to_toml()),
+        _ => print("ok\n"),
     }
 }
 
@@ -98,10 +111,15 @@ fn report(health: &Health) -> ExitCode {
     }
 }
 
-/// Prints why on standard error, line by line. If that is closed, the exit code has to do.
+/// Prints why on standard error. If that is closed, the exit code has to do.
 fn fail(exit: Exit, error: impl Display) -> ExitCode {
-    for line in error.to_string().lines() {
-        let _ = writeln!(io::stderr(), "picam: {line}");
-    }
+    complain("", error);
     exit.into()
+}
+
+/// Prints on standard error, line by line, each with this beginning.
+fn complain(beginning: &str, error: impl Display) {
+    for line in error.to_string().lines() {
+        let _ = writeln!(io::stderr(), "picam: {beginning}{line}");
+    }
 }

@@ -570,6 +570,142 @@ focus_range = [1, 2.5]
     assert_eq!(cores, AutoOr::Given(vec![1, 1023]));
 }
 
+/// The lines before the value of each key that say where it comes from.
+fn origins(printed: &str) -> Vec<(String, String)> {
+    let (mut origins, mut from) = (Vec::new(), None);
+    for line in printed.lines() {
+        if let Some(origin) = line.strip_prefix("# From ") {
+            from = Some(origin.trim_end_matches('.').to_owned());
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && let Some(from) = from.take()
+        {
+            origins.push((key.to_owned(), from));
+        }
+    }
+    origins
+}
+
+fn pairs<const N: usize>(pairs: [(&str, String); N]) -> Vec<(String, String)> {
+    pairs.map(|(key, from)| (key.to_owned(), from)).to_vec()
+}
+
+/// What was saved lies over the files and under the command line; each value says where it comes from.
+#[test]
+fn what_was_saved_is_printed_with_the_origin_of_each_value() {
+    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("origins-state");
+    std::fs::create_dir_all(&state).unwrap();
+    let saved = state.join("saved.toml");
+    let first = file(
+        "origins-1.toml",
+        "[jpeg]\nquality = 90\n[controls]\nExposureTime = 20000\nBrightness = 0.25\n",
+    );
+    let second = format!(
+        "[state]\ndirectory = \"{}\"\n\n[jpeg]\nquality = 80\n[controls]\nContrast = 2\nLensPosition = 1\n",
+        state.display()
+    );
+    let second = file("origins-2.toml", second);
+    let arguments = [
+        "--print-config",
+        "--config",
+        first.to_str().unwrap(),
+        "--config",
+        second.to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:1",
+    ];
+    let at = |path: &Path, line: usize| format!("{}:{line}", path.display());
+    let of_the_files = |controls: Vec<(String, String)>| {
+        let before = pairs([
+            ("listen", "--listen".to_owned()),
+            ("quality", at(&second, 5)),
+        ]);
+        let behind = pairs([("directory", at(&second, 2))]);
+        [before, controls, behind].concat()
+    };
+
+    let _ = std::fs::remove_file(&saved); // an earlier run's
+    let output = picam(&arguments);
+    assert_eq!(stderr(&output), "");
+    let expected = pairs([
+        ("ExposureTime", at(&first, 4)),
+        ("LensPosition", at(&second, 8)),
+        (
+            "AfMode",
+            format!("{}, by another control", second.display()),
+        ),
+        ("Brightness", at(&first, 5)),
+        ("Contrast", at(&second, 7)),
+    ]);
+    assert_eq!(origins(stdout(&output)), of_the_files(expected));
+
+    std::fs::write(&saved, "[controls]\nAeEnable = true\nContrast = 3\n").unwrap();
+    let output = picam(&arguments);
+    assert_eq!(stderr(&output), "");
+    let expected = pairs([
+        ("AeEnable", at(&saved, 2)),
+        ("LensPosition", at(&second, 8)),
+        (
+            "AfMode",
+            format!("{}, by another control", second.display()),
+        ),
+        ("Brightness", at(&first, 5)),
+        ("Contrast", at(&saved, 3)),
+    ]);
+    assert_eq!(origins(stdout(&output)), of_the_files(expected));
+    let printed = load("origins-printed.toml", stdout(&output));
+    assert_eq!(
+        printed.controls.to_string(),
+        "AeEnable=true LensPosition=1 AfMode=manual AwbEnable=true Brightness=0.25 Contrast=3"
+    );
+}
+
+/// A damaged file of what was saved keeps no picam from starting, and nobody from asking for the configuration; nor does
+/// what a newer picam has saved.
+#[test]
+fn what_was_saved_and_cannot_be_used_is_told_and_left_out() {
+    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("damaged-state");
+    std::fs::create_dir_all(&state).unwrap();
+    let saved = state.join("saved.toml");
+    let text = format!("[state]\ndirectory = \"{}\"\n", state.display());
+    let site = file("damaged-state.toml", text);
+    let shown = saved.display();
+    for (damage, told, contrast) in [
+        (
+            "[controls]\nContrast = 2\nSaturation = -1\n",
+            ":3: controls.Saturation = -1: expected a number from 0 to 32",
+            "#Contrast =",
+        ),
+        (
+            "[contr",
+            ":1: not TOML: unclosed table, expected `]`, in: [contr",
+            "#Contrast =",
+        ),
+        (
+            "[update]\nurl = \"http://evil.example/\"\n[controls]\nContrast = 2\n",
+            ":1: unknown section \"update\": expected controls",
+            "Contrast = 2.0",
+        ),
+    ] {
+        std::fs::write(&saved, damage).unwrap();
+        for action in ["--check-config", "--print-config"] {
+            let output = picam(&[action, "--config", site.to_str().unwrap()]);
+            assert_eq!(
+                stderr(&output),
+                format!("picam: what was saved is left out: {shown}{told}\n")
+            );
+            assert_eq!(output.status.code(), Some(0));
+            let printed = stdout(&output);
+            assert!(!printed.contains("evil"), "{printed}");
+            if action == "--print-config" {
+                assert!(printed.lines().any(|line| line == contrast), "{printed}");
+            } else {
+                assert_eq!(printed, "ok\n");
+            }
+        }
+        assert_eq!(std::fs::read_to_string(&saved).unwrap(), damage);
+    }
+}
+
 /// Each key of the printed file stands under two comment lines: meaning, and what is expected.
 #[test]
 fn every_printed_key_is_commented() {
@@ -590,16 +726,19 @@ fn every_printed_key_is_commented() {
     }
 }
 
-/// The image's file is what `--print-config` prints of itself: whole, up to date, and with what an image needs.
+/// The image's file is what `--print-config` prints of itself, but for where each value comes from: whole, up to date, and
+/// with what an image needs.
 #[test]
 fn the_image_has_the_printed_file() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("rootfs-overlay/etc/picam/picam.toml");
     let shown = path.to_str().unwrap();
     let output = picam(&["--print-config", "--config", shown]);
+    let lines = stdout(&output).split_inclusive('\n');
+    let printed: String = lines.filter(|line| !line.starts_with("# From ")).collect();
     assert_eq!(
         std::fs::read_to_string(&path).unwrap(),
-        stdout(&output),
-        "write it anew with: picam --print-config --config {shown}"
+        printed,
+        "write it anew with: picam --print-config --config {shown} | grep -v '^# From '"
     );
     let image = layers(&[&path]).load().unwrap();
     let mut expected = Config::default();

@@ -202,6 +202,38 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(config())]
+
+    /// What is saved is all that was requested; the files it is laid over may be others at the next start.
+    #[test]
+    fn what_was_requested_is_so_again_over_its_files(
+        files in prop::collection::vec(set(), 0..3),
+        news in prop::collection::vec(set(), 0..5),
+        others in prop::collection::vec(set(), 0..3),
+    ) {
+        let merged = |mut state: Set, sets: &[Set]| {
+            sets.iter().for_each(|newer| state.merge(newer));
+            state
+        };
+        let base = merged(Config::default().controls, &files);
+        let requested = merged(base, &news);
+        let mut again = base;
+        again.overlay(&requested);
+        prop_assert_eq!(again, requested);
+
+        let other = merged(Config::default().controls, &others);
+        let mut over = other;
+        over.overlay(&requested);
+        prop_assert_eq!(rebuilt(&over, false), Ok(over));
+        for control in &TABLE {
+            let (saved, now) = (requested.get(control.id), over.get(control.id));
+            prop_assert!(saved.is_none() || now == saved, "{} of {requested} is not in {over}", control.name);
+            prop_assert!(now == saved || now == other.get(control.id), "{} of {over}", control.name);
+        }
+    }
+}
+
 /// A key as `picam --print-config` prints it.
 #[derive(Clone, Debug)]
 struct Key {

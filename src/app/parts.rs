@@ -102,15 +102,10 @@ pub(super) fn start(
     let watching = start_watchdog(&config, &pulse, notify.clone(), sender.clone())?;
     parts.add(move |ending| watching.stop(ending.clean));
 
-    let folder = &config.state.directory;
-    let kept = !folder.as_os_str().is_empty();
-    let requested = match kept.then(|| Saved::load(folder)).flatten() {
-        Some(saved) => saved,
-        None => config.controls,
-    };
+    let saved = Saved::open(&config.state.directory, config.controls);
     let capture = CaptureJob {
         config: config.camera.clone(),
-        requested,
+        requested: saved.at_start(),
         cores: config.cpu.capture.clone(),
         metrics: Arc::clone(&metrics),
         pulse: Arc::clone(&pulse),
@@ -166,10 +161,9 @@ pub(super) fn start(
     let crops = Crops::start(Arc::clone(&full.feed), numbers);
     let crops = crops.map_err(system("cannot start the encoder"))?;
 
-    let asked = Arc::clone(&remote);
-    let saved = kept.then(|| Saved::start(folder.clone(), move || asked.requested()));
-    let saved = saved.transpose();
-    let saved = saved.map_err(system("cannot start the state thread"))?;
+    saved
+        .start(Arc::clone(&remote))
+        .map_err(system("cannot start the state thread"))?;
     let context = Arc::new(Context {
         full,
         smaller,
@@ -205,9 +199,7 @@ pub(super) fn start(
     });
     let saving = Arc::clone(&context);
     parts.add(move |ending| {
-        join_in_time(ending, SAVE_TIME, move || {
-            saving.saved.iter().for_each(Saved::finish);
-        });
+        join_in_time(ending, SAVE_TIME, move || saving.saved.finish());
     });
     context.sandbox.close();
     info!(

@@ -1,6 +1,7 @@
 //! What SIGHUP does.
 
 use crate::config::Layers;
+use crate::controls::TABLE;
 use crate::http::Context;
 use crate::system::descriptors::within_descriptors;
 use log::{info, warn};
@@ -26,11 +27,22 @@ pub(super) fn reload_config(context: &Context, layers: &Layers) {
     if config.camera.rate != old.camera.rate {
         context.remote.set_rate(config.camera.rate);
     }
-    if config.controls != old.controls {
-        context.remote.replace(config.controls); // the file wins over what /set asked for
-        if let Some(saved) = &context.saved {
-            saved.save();
-        }
+    let before = context.saved.base();
+    context.saved.configure(config.controls);
+    let base = context.saved.base();
+    if base != before {
+        context.remote.replace(base); // the file wins over what was set and not saved
+        context.saved.changed();
+    }
+    let hidden: Vec<&str> = TABLE
+        .iter()
+        .filter(|control| config.controls.get(control.id) != old.controls.get(control.id))
+        .filter(|control| config.controls.get(control.id) != base.get(control.id))
+        .map(|control| control.name)
+        .collect();
+    if !hidden.is_empty() {
+        let hidden = hidden.join(", ");
+        warn!("what was saved stays in force over the files (POST /reset forgets it): {hidden}");
     }
     context.set_config(config);
     let list = |keys: &[String]| match keys.is_empty() {

@@ -1,6 +1,7 @@
 //! The other threads' end of the capture thread: what they ask of the camera, and what they may read of it.
 
 use super::{Readings, Still};
+use crate::config::Requested;
 use crate::controls::{ControlError, Ranges, Set};
 use crate::sync::lock;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -188,6 +189,24 @@ impl Remote {
 
     fn send(&self, command: Command) {
         let _ = lock(&self.commands).send(command); // the thread is gone when picam stops: nobody to tell
+    }
+}
+
+/// For the thread that keeps what was set.
+impl Requested for Arc<Remote> {
+    fn now(&self) -> Set {
+        self.requested()
+    }
+
+    fn add(&self, news: &Set) {
+        // It was checked when it came; the camera may have become another one since then.
+        if let Err(error) = self.apply(news) {
+            log::warn!("controls: saved, but not in force: {error}");
+        }
+    }
+
+    fn replace(&self, set: Set) {
+        Remote::replace(self, set);
     }
 }
 

@@ -51,7 +51,8 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// A file that was read.
 pub(super) struct File<'a> {
-    path: &'a Path,
+    /// Its path.
+    pub path: &'a Path,
     bytes: &'a [u8],
     /// Where each line ends.
     ends: Vec<usize>,

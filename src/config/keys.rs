@@ -205,10 +205,7 @@ pub(super) static SECTIONS: &[Section] = &[
             doc: "JPEG quality; the higher, the larger the frames.",
         }],
     },
-    Section {
-        name: "controls",
-        keys: &CONTROLS,
-    },
+    CONTROLS_SECTION,
     Section {
         name: "cpu",
         keys: &[
@@ -303,7 +300,7 @@ pub(super) static SECTIONS: &[Section] = &[
             unit: "",
             accepts: Accepts::Text(is_path, PATH_EXPECTED),
             live: false,
-            doc: "A folder for what was set while picam ran: it is in force again after a restart. Empty: forgotten.",
+            doc: "A folder for what is set and saved while picam runs. Empty: nothing can be saved, and a restart forgets what was set.",
         }],
     },
     Section {
@@ -356,6 +353,28 @@ pub(super) static SECTIONS: &[Section] = &[
         }],
     },
 ];
+
+/// What `saved.toml` may have.
+pub(super) static SAVED: &[Section] = &[CONTROLS_SECTION];
+/// What `controls.toml` may have: it is in force in one start of the machine.
+pub(super) static UNSAVED: &[Section] = &[
+    Section {
+        name: "boot",
+        keys: &[Key {
+            name: "id",
+            unit: "",
+            accepts: Accepts::Text(|_| true, "the kernel's name for a start of the machine"),
+            live: false,
+            doc: "The start of the machine in which this is in force.",
+        }],
+    },
+    CONTROLS_SECTION,
+];
+
+const CONTROLS_SECTION: Section = Section {
+    name: "controls",
+    keys: &CONTROLS,
+};
 
 /// The keys of `[controls]`: the rows of the control table.
 static CONTROLS: [Key; TABLE.len()] = {

@@ -1,7 +1,8 @@
 //! The configuration. [`types`](Config) has the sections of the TOML file and their defaults, `keys` the one table of
-//! what each key means, `accepts` the kinds of values. [`Layers`] reads the files through the table and lays them over
-//! each other; `print` writes a configuration out again, commented from it; `live` takes over what can change in a
-//! running picam; [`Saved`] keeps what /set asked for.
+//! what each key means, `accepts` the kinds of values. [`Layers`] lays the files over each other, which `reader` reads through
+//! the table; `problem` says what is wrong with them, `origins` where each value comes from. `print` writes a configuration
+//! out again, commented from the table; `live` takes over what can change in a running picam. [`Saved`] keeps what was
+//! set while it ran, in the files of `stored`.
 
 mod accepts;
 mod auto;
@@ -9,13 +10,21 @@ mod file;
 mod keys;
 mod layers;
 mod live;
+mod order;
+mod origins;
 mod print;
+mod problem;
+mod reader;
 mod saved;
+mod stored;
 mod types;
 
 pub use auto::AutoOr;
 pub use file::{FileLine, LARGEST_FILE};
-pub use layers::{ConfigError, Layers, Overrides, Problem};
+pub use layers::{Layers, Overrides};
 pub use live::Changes;
-pub use saved::Saved;
+pub use order::{Change, NotKept, Order};
+pub use origins::Traced;
+pub use problem::{ConfigError, Problem};
+pub use saved::{Requested, Saved};
 pub use types::*;

@@ -4,12 +4,18 @@ use toml::{Table, Value};
 
 use super::Config;
 use super::keys::SECTIONS;
+use super::origins::{Origins, Traced};
 
 impl Config {
     /// The configuration as a file: every key, with what it means, accepts, and its default.
     pub fn to_toml(&self) -> String {
+        self.print(&Origins::default())
+    }
+
+    fn print(&self, origins: &Origins) -> String {
         let mut text = "# The configuration of picam. Later wins, key by key: built-in defaults,\n\
              # /etc/picam/picam.toml (part of the image), /data/picam/picam.toml (the site's),\n\
+             # saved.toml in state.directory (what was saved of [controls] while picam ran),\n\
              # command line. A file needs only the keys that differ.\n"
             .to_owned();
         let (values, defaults) = (self.values(), Config::default().values());
@@ -20,6 +26,9 @@ impl Config {
                     .map_or("not set".to_owned(), Value::to_string);
                 text += &format!("# {}\n", key.doc);
                 text += &format!("# Expected: {}. Default: {default}.\n", key.expected());
+                if let Some(origin) = origins.get(section.name, key.name) {
+                    text += &format!("# From {origin}.\n");
+                }
                 match find(&values, section.name, key.name) {
                     Some(value) => text += &format!("{} = {value}\n", key.name),
                     None => text += &format!("#{} =\n", key.name),
@@ -31,6 +40,13 @@ impl Config {
 
     pub(super) fn values(&self) -> Table {
         Table::try_from(self).expect("every field of Config has a TOML type")
+    }
+}
+
+impl Traced {
+    /// The same, with the origin of each value that is no default in a line before it.
+    pub fn to_toml(&self) -> String {
+        self.config.print(&self.origins)
     }
 }
 

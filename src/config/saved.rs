@@ -1,87 +1,157 @@
-//! What /set asked for, kept through restarts: a small TOML file that is replaced as a whole, so that a power cut
-//! leaves the one before or the one after.
+//! What was set in a running picam, and how it is kept: what was saved on purpose for good, all else until the machine is
+//! started again. One thread writes it: a card may take its time, and only who orders a change waits for that.
 
-use super::{Layers, Overrides};
+use super::order::{Change, NotKept, Order};
+use super::problem::ConfigError;
+use super::stored::Folder;
 use crate::controls::Set;
 use crate::sync::lock;
 use log::{error, info, warn};
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::io;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-const FILE: &str = "controls.toml";
-/// Between two writes at the least: whoever turns a knob must not wear out the card.
+/// Between two writes of a file at the least: whoever turns a knob must not wear out the card.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 /// After a write that failed: the card may be full, or not be mounted yet.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The saved settings of one folder.
-pub struct Saved(Mutex<Option<Writer>>);
+/// What is requested of the camera, as the thread sees and changes it.
+pub trait Requested: Send + 'static {
+    /// What is requested now.
+    fn now(&self) -> Set;
+
+    /// Requests these values, too.
+    fn add(&self, news: &Set);
+
+    /// Requests this instead.
+    fn replace(&self, set: Set);
+}
+
+/// What is saved, and what is below and above it.
+pub struct Saved {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<Writer>>,
+}
+
+struct Shared {
+    /// `None`: nothing is kept.
+    folder: Option<Folder>,
+    kept: Mutex<Kept>,
+}
+
+struct Kept {
+    /// The controls that the configuration files set.
+    configured: Set,
+    saved: Option<Set>,
+    /// What was found damaged at the start, until something is saved.
+    problem: Option<String>,
+}
 
 /// The thread that writes, until [`Saved::finish`].
 struct Writer {
-    changes: Sender<()>,
+    messages: Sender<Message>,
     thread: JoinHandle<()>,
 }
 
+enum Message {
+    /// Something else is requested than before, or saved, or configured.
+    Changed,
+    Order(Arc<Order>),
+}
+
 impl Saved {
-    /// The controls that were saved in `folder`; `None` if there are none, or they cannot be read, which is logged.
-    pub fn load(folder: &Path) -> Option<Set> {
-        let path = folder.join(FILE);
-        let layers = Layers {
-            files: vec![path.clone()],
-            required: false,
-            overrides: Overrides::default(),
+    /// Reads what was saved in `folder`, an empty path for none. A damaged file is put aside, which is logged. `configured` is
+    /// what the configuration files say.
+    pub fn open(folder: &Path, configured: Set) -> Self {
+        let folder = match folder.as_os_str().is_empty() {
+            true => None,
+            false => Some(Folder::new(folder)),
         };
-        if let Ok(false) = path.try_exists() {
-            return None;
+        let mut kept = Kept {
+            configured,
+            saved: None,
+            problem: None,
+        };
+        if let Some(folder) = &folder {
+            kept.read(folder);
         }
-        match layers.load() {
-            Ok(config) => {
-                info!("saved controls: {}", config.controls);
-                Some(config.controls)
-            }
-            Err(error) => {
-                for line in error.to_string().lines() {
-                    warn!("saved controls left out: {line}");
-                }
-                None
-            }
+        let kept = Mutex::new(kept);
+        Self {
+            shared: Arc::new(Shared { folder, kept }),
+            writer: Mutex::new(None),
         }
     }
 
-    /// Starts a thread that saves what is `requested` into `folder`: a card may take its time, and nobody should wait
-    /// for it.
+    /// What is to be requested at the start: what was requested when picam ended, if the machine has not been started again
+    /// since then; else what was saved.
+    pub fn at_start(&self) -> Set {
+        let unsaved = self.shared.folder.as_ref().and_then(Folder::unsaved);
+        if let Some(unsaved) = &unsaved {
+            info!("not saved, and requested again: {unsaved}");
+        }
+        unsaved.unwrap_or_else(|| self.base())
+    }
+
+    /// Starts the thread.
     ///
     /// # Errors
-    /// The system gives no thread.
-    pub fn start(
-        folder: PathBuf,
-        requested: impl Fn() -> Set + Send + 'static,
-    ) -> io::Result<Self> {
-        let (changes, changed) = mpsc::channel();
+    /// The system gives none.
+    pub fn start(&self, camera: impl Requested) -> io::Result<()> {
+        let (messages, received) = mpsc::channel();
+        let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new()
             .name("state".into())
-            .spawn(move || run(&folder, &changed, requested))?;
-        Ok(Self(Mutex::new(Some(Writer { changes, thread }))))
+            .spawn(move || shared.run(&received, &camera))?;
+        *lock(&self.writer) = Some(Writer { messages, thread });
+        self.changed(); // what was left of another start of the machine goes
+        Ok(())
     }
 
-    /// Saves what is requested now, soon.
-    pub fn save(&self) {
-        if let Some(writer) = &*lock(&self.0) {
-            let _ = writer.changes.send(()); // the thread ends after its last sender only
+    /// What a machine that starts now requests: what was saved over what is configured.
+    pub fn base(&self) -> Set {
+        lock(&self.shared.kept).base()
+    }
+
+    /// Whether anything is saved.
+    pub fn is_any(&self) -> bool {
+        lock(&self.shared.kept).saved.is_some()
+    }
+
+    /// What is wrong with what was saved, in one line.
+    pub fn problem(&self) -> Option<String> {
+        lock(&self.shared.kept).problem.clone()
+    }
+
+    /// The configuration files say this now. What was saved stays over it.
+    pub fn configure(&self, configured: Set) {
+        lock(&self.shared.kept).configured = configured;
+    }
+
+    /// Something else is requested now than before: it is kept, soon.
+    pub fn changed(&self) {
+        let _ = self.tell(Message::Changed); // nothing is kept any more when picam stops
+    }
+
+    /// Carries out an order, in its turn.
+    pub fn order(&self, order: &Arc<Order>) {
+        if self.tell(Message::Order(Arc::clone(order))).is_none() {
+            order.finish(Err(NotKept::Stopping));
         }
     }
 
-    /// Waits until everything is saved; nothing more is.
+    fn tell(&self, message: Message) -> Option<()> {
+        lock(&self.writer).as_ref()?.messages.send(message).ok()
+    }
+
+    /// Waits until everything is kept; nothing more is.
     pub fn finish(&self) {
-        let writer = lock(&self.0).take();
-        if let Some(Writer { changes, thread }) = writer {
-            drop(changes);
+        let writer = lock(&self.writer).take();
+        if let Some(Writer { messages, thread }) = writer {
+            drop(messages);
             if thread.join().is_err() {
                 error!("the state thread panicked");
             }
@@ -89,110 +159,172 @@ impl Saved {
     }
 }
 
-fn run(folder: &Path, changed: &Receiver<()>, requested: impl Fn() -> Set) {
-    let mut written = None::<Instant>;
-    let mut failed = false;
-    loop {
-        let change = match failed {
-            true => changed.recv_timeout(RETRY_INTERVAL),
-            false => changed.recv().map_err(|_| RecvTimeoutError::Disconnected),
+impl Kept {
+    fn base(&self) -> Set {
+        let mut base = self.configured;
+        if let Some(saved) = &self.saved {
+            base.overlay(saved);
+        }
+        base
+    }
+
+    fn read(&mut self, folder: &Folder) {
+        match folder.saved() {
+            Ok(None) => {}
+            Ok(Some(layer)) => {
+                for problem in &layer.unknown {
+                    warn!("what was saved is in force but for this: {problem}");
+                }
+                info!("saved: {}", layer.controls.set);
+                self.problem = layer.unknown.first().map(|it| format!("{it}; left out"));
+                self.saved = Some(layer.controls.set);
+            }
+            Err(error) => self.put_aside(folder, &error),
+        }
+    }
+
+    fn put_aside(&mut self, folder: &Folder, error: &ConfigError) {
+        for line in error.to_string().lines() {
+            error!("what was saved is damaged, and left out: {line}");
+        }
+        let what = match folder.put_aside() {
+            Ok(aside) => format!("put aside as {}", aside.display()),
+            Err(reason) => format!("cannot be put aside: {reason}"),
         };
-        if change == Err(RecvTimeoutError::Disconnected) && !failed {
-            return;
-        }
-        // What comes until the next write is due is written with it; nothing comes any more when picam stops.
-        let due = written.map_or_else(Instant::now, |written| written + WRITE_INTERVAL);
-        while let Ok(()) = changed.recv_timeout(due.saturating_duration_since(Instant::now())) {}
-        let outcome = write(folder, &requested());
-        if let Err(reason) = &outcome
-            && !failed
-        {
-            error!("{}: not saved: {reason}", folder.join(FILE).display());
-        }
-        if change == Err(RecvTimeoutError::Disconnected) {
-            return; // that was the last attempt
-        }
-        failed = outcome.is_err();
-        written = Some(Instant::now());
+        error!("{}: {what}", folder.saved_file().display());
+        self.problem = error.0.first().map(|first| format!("{first}; {what}"));
     }
 }
 
-/// Replaces the file: what is written is on the card before it gets its name.
-fn write(folder: &Path, set: &Set) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let mut table = toml::Table::new();
-    let controls = toml::Value::try_from(set).map_err(io::Error::other)?;
-    table.insert("controls".into(), controls);
-    let text = format!("# What /set asked for. picam writes this file.\n{table}");
-    let partial = folder.join(format!("{FILE}.new"));
-    let mut file = File::create(&partial)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&partial, folder.join(FILE))?;
-    File::open(folder)?.sync_all()
+/// When the next write is due after one at `written`.
+fn due(written: Option<Instant>) -> Instant {
+    written.map_or_else(Instant::now, |written| written + WRITE_INTERVAL)
+}
+
+impl Shared {
+    fn run(&self, messages: &Receiver<Message>, camera: &impl Requested) {
+        let (mut ordered, mut written) = (None::<Instant>, None::<Instant>);
+        let mut failed = false;
+        loop {
+            let mut first = match failed {
+                true => messages.recv_timeout(RETRY_INTERVAL),
+                false => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            let is_ending = matches!(first, Err(RecvTimeoutError::Disconnected));
+            if is_ending && !failed {
+                return;
+            }
+            // What comes until the next write is due is written with it; nothing comes any more when picam stops. Somebody
+            // waits for an order: it is written at once, unless another one just was.
+            let mut orders = Vec::new();
+            let mut until = due(written);
+            while let Ok(message) = first {
+                if let Message::Order(order) = message {
+                    orders.push(order);
+                    until = until.min(due(ordered));
+                }
+                first = messages.recv_timeout(until.saturating_duration_since(Instant::now()));
+            }
+            orders.retain(|order| !order.is_given_up());
+            if !orders.is_empty() {
+                self.carry_out(&orders, camera);
+                ordered = Some(Instant::now());
+            }
+            let kept = self.keep_unsaved(camera, failed);
+            if is_ending {
+                return; // that was the last attempt
+            }
+            failed = !kept;
+            written = Some(Instant::now());
+        }
+    }
+
+    /// Carries out all of them by one write, or none.
+    fn carry_out(&self, orders: &[Arc<Order>], camera: &impl Requested) {
+        let Some(folder) = &self.folder else {
+            return self.carry_out_in_memory(orders, camera);
+        };
+        let (mut requested, mut saved) = (camera.now(), lock(&self.kept).saved);
+        for order in orders {
+            match &order.change {
+                Change::Save(news) => {
+                    requested.merge(news);
+                    saved = Some(requested);
+                }
+                Change::Reset => {
+                    requested = lock(&self.kept).configured;
+                    saved = None;
+                }
+            }
+        }
+        let outcome = folder
+            .save(saved.as_ref())
+            .map_err(|reason| NotKept::Refused {
+                path: folder.saved_file().display().to_string(),
+                reason: reason.to_string(),
+            });
+        match &outcome {
+            Ok(()) => {
+                let configured = {
+                    let mut kept = lock(&self.kept);
+                    (kept.saved, kept.problem) = (saved, None);
+                    kept.configured
+                };
+                for order in orders {
+                    order.change.request(configured, camera);
+                }
+                match saved {
+                    Some(saved) => info!("saved: {saved}"),
+                    None => info!("nothing is saved any more"),
+                }
+            }
+            Err(refusal) => error!("not saved: {refusal}"),
+        }
+        orders
+            .iter()
+            .for_each(|order| order.finish(outcome.clone()));
+    }
+
+    /// Without a folder there is nothing to forget.
+    fn carry_out_in_memory(&self, orders: &[Arc<Order>], camera: &impl Requested) {
+        for order in orders {
+            order.finish(match &order.change {
+                Change::Save(_) => Err(NotKept::NoFolder),
+                Change::Reset => {
+                    order.change.request(lock(&self.kept).configured, camera);
+                    Ok(())
+                }
+            });
+        }
+    }
+
+    /// Keeps what is requested beside what is saved; whether that worked. The first of several failures is logged.
+    fn keep_unsaved(&self, camera: &impl Requested, has_failed: bool) -> bool {
+        let Some(folder) = &self.folder else {
+            return true;
+        };
+        let (requested, base) = (camera.now(), lock(&self.kept).base());
+        let unsaved = (requested != base).then_some(&requested);
+        let outcome = folder.keep_unsaved(unsaved);
+        if let Err(reason) = &outcome
+            && !has_failed
+        {
+            error!("{}: not kept: {reason}", folder.unsaved_file().display());
+        }
+        outcome.is_ok()
+    }
+}
+
+impl Change {
+    /// Requests what it is about.
+    fn request(&self, configured: Set, camera: &impl Requested) {
+        match self {
+            Change::Save(news) if news.is_empty() => {}
+            Change::Save(news) => camera.add(news),
+            Change::Reset => camera.replace(configured),
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-
-    fn folder(name: &str) -> PathBuf {
-        let folder =
-            std::env::temp_dir().join(format!("picam-saved-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        folder
-    }
-
-    fn set(query: &str) -> Set {
-        Set::parse_query(query).unwrap()
-    }
-
-    const ALL: &str =
-        "ExposureTime=20000&AnalogueGain=2.5&LensPosition=0&AfMode=manual&AeEnable=0&AwbEnable=1";
-
-    #[test]
-    fn what_is_saved_is_loaded_again() {
-        let folder = folder("round");
-        assert_eq!(Saved::load(&folder), None);
-        let requested = Arc::new(Mutex::new(Set::default()));
-        let newest = Arc::clone(&requested);
-        let saved = Saved::start(folder.clone(), move || *lock(&newest)).unwrap();
-        for lens in 1..100 {
-            *lock(&requested) = set(&format!("LensPosition={lens}&AfMode=manual"));
-            saved.save();
-        }
-        *lock(&requested) = set(ALL);
-        saved.save();
-        saved.finish();
-        assert_eq!(Saved::load(&folder), Some(set(ALL)));
-        assert!(!folder.join("controls.toml.new").exists());
-    }
-
-    #[test]
-    fn what_could_not_be_saved_is_tried_again_at_the_end() {
-        let folder = folder("late");
-        fs::write(&folder, "a file where the folder should be").unwrap();
-        let (attempt, attempted) = mpsc::channel();
-        let requested = move || {
-            attempt.send(()).unwrap();
-            set(ALL)
-        };
-        let saved = Saved::start(folder.clone(), requested).unwrap();
-        saved.save();
-        attempted.recv().unwrap();
-        fs::remove_file(&folder).unwrap();
-        saved.finish();
-        assert_eq!(Saved::load(&folder), Some(set(ALL)));
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_read_is_left_out() {
-        let folder = folder("broken");
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join(FILE), "[controls]\nExposureTime = -1\n").unwrap();
-        assert_eq!(Saved::load(&folder), None);
-        write(&folder, &set(ALL)).unwrap();
-        assert_eq!(Saved::load(&folder), Some(set(ALL)));
-    }
-}
+mod tests;

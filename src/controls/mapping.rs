@@ -1,7 +1,7 @@
 //! From the table's controls to libcamera's.
 
 use super::table::MODE_AUTO;
-use super::{ControlId, Kind, Mapped, Set, TABLE, Value};
+use super::{Control, ControlId, Kind, Mapped, Mapping, Set, TABLE, Value, rules};
 
 /// A value for libcamera. It takes the type that libcamera's control has.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,6 +48,25 @@ impl Set {
         }
         list.extend(self.automatic_half());
         list
+    }
+
+    /// The libcamera controls that `before` has set and this leaves to the camera: they are to become what they are in a
+    /// camera that was told nothing. A fixed value that ended an automatic is in force no more once that is given back.
+    pub fn given_back(&self, before: &Set) -> impl Iterator<Item = &'static str> {
+        let is_given_back = move |control: &&'static Control| {
+            before.get(control.id).is_some() && !rules::is_decided(self, control.id)
+        };
+        let ends_none = |control: &&'static Control| {
+            let ends = |mapping: &Mapping| matches!(mapping.value, Mapped::Always(_));
+            !control.libcamera.iter().any(ends)
+        };
+        let own = |mapping: &&'static Mapping| !matches!(mapping.value, Mapped::Once { .. });
+        TABLE
+            .iter()
+            .filter(is_given_back)
+            .filter(ends_none)
+            .flat_map(move |control| control.libcamera.iter().filter(own))
+            .map(|mapping| mapping.name)
     }
 
     /// Of exposure time and gain, the automatic one where only the other is fixed.
@@ -180,6 +199,30 @@ mod tests {
         let window = Raw::Window([0.0, 0.5, 0.25, 0.5]);
         let windows = [("AfMetering", Integer(1)), ("AfWindows", window)];
         assert_eq!(list(&["AfWindows=0,0.5,0.25,0.5"]), windows);
+    }
+
+    #[test]
+    fn what_is_not_requested_any_more_is_given_back() {
+        let back = |before: &str, now: &str| {
+            let [before, now] = [before, now].map(|query| Set::parse_query(query).unwrap());
+            now.given_back(&before).collect::<Vec<_>>()
+        };
+        let flicker = "Brightness=0.5&AeFlickerPeriod=50&Contrast=2";
+        assert_eq!(
+            back(flicker, "Contrast=1"),
+            ["AeFlickerMode", "AeFlickerPeriod", "Brightness"]
+        );
+        assert_eq!(back(flicker, flicker), [""; 0]);
+        // The mode that is requested instead says what becomes of a fixed value.
+        assert_eq!(back("AeEnable=1", "ExposureTime=9"), [""; 0]);
+        assert_eq!(
+            back("LensPosition=1&AfMode=manual", "AfMode=continuous"),
+            [""; 0]
+        );
+        assert_eq!(
+            back("AfWindows=0,0,1,1&AfMetering=windows", "AfMode=manual"),
+            ["AfMetering"]
+        );
     }
 
     #[test]

@@ -63,6 +63,16 @@ fn name(control: ControlId) -> &'static str {
 }
 
 impl Rule {
+    /// All of its controls.
+    fn group(&self) -> impl Iterator<Item = ControlId> {
+        self.fixed.iter().copied().chain([self.automatic])
+    }
+
+    /// Whether `set` says anything of them.
+    fn is_in(&self, set: &Set) -> bool {
+        self.group().any(|control| set.get(control).is_some())
+    }
+
     /// Whether the automatic works; `None` if the set says nothing of it.
     fn works(&self, set: &Set) -> Option<bool> {
         set.get(self.automatic).map(self.works)
@@ -114,6 +124,22 @@ pub(super) fn before_merge(state: &mut Set, newer: &Set) {
             state.put(other, None);
         }
     }
+}
+
+/// Makes room in `state` for `newer`, a requested state as a whole: of controls that exclude each other it has all that is
+/// to be.
+pub(super) fn before_overlay(state: &mut Set, newer: &Set) {
+    for rule in RULES.iter().filter(|rule| rule.is_in(newer)) {
+        rule.group().for_each(|control| state.put(control, None));
+    }
+}
+
+/// Whether `set` has a value for one of the controls that this one excludes or is excluded by, or for itself.
+pub(super) fn is_decided(set: &Set, control: ControlId) -> bool {
+    let mut with_it = RULES
+        .iter()
+        .filter(|rule| rule.group().any(|other| other == control));
+    set.get(control).is_some() || with_it.any(|rule| rule.is_in(set))
 }
 
 /// Tidies `state` up, which has the new values now: an automatic drops the fixed values that it replaces, and works where

@@ -1,5 +1,6 @@
 //! Sets of control values, and what one does to another.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -19,9 +20,19 @@ impl Set {
     /// # Errors
     /// The first name or value that cannot be expected, or that contradicts one before it.
     pub fn parse_query(query: &str) -> Result<Set, ControlError> {
+        Self::from_pairs(form_urlencoded::parse(query.as_bytes()))
+    }
+
+    /// The same of names and values that were taken apart already.
+    ///
+    /// # Errors
+    /// As [`Set::parse_query`].
+    pub fn from_pairs<'a>(
+        pairs: impl IntoIterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+    ) -> Result<Set, ControlError> {
         let mut set = Set::default();
         let mut seen = Vec::new();
-        for (name, text) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, text) in pairs {
             let control = Control::named(&name)?;
             if seen.contains(&control.id) {
                 return Err(ControlError::Twice { name: control.name });
@@ -73,9 +84,15 @@ impl Set {
     /// decided for `newer`.
     pub fn merge(&mut self, newer: &Set) {
         rules::before_merge(self, newer);
-        for (mine, new) in self.0.iter_mut().zip(newer.0) {
-            *mine = new.or(*mine);
-        }
+        self.take(newer);
+        rules::after_merge(self);
+    }
+
+    /// Lays `newer` over this: a requested state as a whole, so that nothing of this is left that was dropped there. What
+    /// `newer` has is there afterwards, and exactly that of controls that exclude each other.
+    pub fn overlay(&mut self, newer: &Set) {
+        rules::before_overlay(self, newer);
+        self.take(newer);
         rules::after_merge(self);
     }
 
@@ -93,6 +110,12 @@ impl Set {
     /// Takes the value of this control out.
     pub fn remove(&mut self, control: ControlId) {
         self.put(control, None);
+    }
+
+    fn take(&mut self, newer: &Set) {
+        for (mine, new) in self.0.iter_mut().zip(newer.0) {
+            *mine = new.or(*mine);
+        }
     }
 
     /// Gives this control another value, or none.

@@ -55,8 +55,8 @@ pub struct Context {
     pub pulse: Arc<Pulse>,
     /// The camera's controls.
     pub remote: Arc<Remote>,
-    /// Where what was set is kept; `None` if it is not.
-    pub saved: Option<Saved>,
+    /// How what was set is kept.
+    pub saved: Saved,
     /// What of the encoder can be changed.
     pub encoder: Arc<jpeg::Settings>,
     /// All connections.
@@ -106,13 +106,6 @@ impl Context {
     pub fn wake_all(&self) {
         for rendition in std::iter::once(&self.full).chain(&self.smaller) {
             rendition.hub.wake_all();
-        }
-    }
-
-    /// Sees to it that what is requested now is requested when picam starts again.
-    pub(super) fn keep_requested(&self) {
-        if let Some(saved) = &self.saved {
-            saved.save();
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 pub(super) fn json(context: &Context) -> Reply {
     let ranges = context.remote.ranges();
     let (requested, actual) = (context.remote.requested(), json!(context.remote.readings()));
-    let configured = context.config().controls;
+    let (configured, saved) = (context.config().controls, context.saved.base());
     let row = |control: &'static Control| {
         let availability = ranges.get(control);
         let (kind, takes_auto) = match control.kind {
@@ -38,6 +38,7 @@ pub(super) fn json(context: &Context) -> Reply {
             "configured": configured.get(control.id),
             "requested": requested.get(control.id),
             "actual": actual.get(control.name),
+            "saved": saved.get(control.id),
             "help": control.effect,
             "unavailable": missing.then(|| format!("this camera has no {}", control.name)),
         })

@@ -48,8 +48,9 @@ pub(super) fn scan(context: &Context, request: &Request, client: &mut Client) ->
     if let Some(Window([x, y, width, height])) = window {
         query += &format!("&AfWindows={x},{y},{width},{height}");
     }
-    if let Err(error) = Set::parse_query(&query).and_then(|set| apply(context, &set)) {
-        return Ok(Reply::line(Status::Conflict, &error.to_string()));
+    let set = Set::parse_query(&query).map_err(|error| error.to_string());
+    if let Err(line) = set.and_then(|set| apply(context, &set)) {
+        return Ok(Reply::line(Status::Conflict, &line));
     }
     let window = window.unwrap_or(Window::MIDDLE);
     let mut watch = Watch::start(context, client, window)?;
@@ -80,9 +81,10 @@ pub(super) fn hold(context: &Context) -> Reply {
         return no_lens();
     };
     let set = Set::parse_query(&format!("LensPosition={lens}"));
+    let set = set.map_err(|error| error.to_string());
     match set.and_then(|set| apply(context, &set)) {
         Ok(()) => Reply::json(Status::Ok, &json!({ "lens": lens })),
-        Err(error) => Reply::line(Status::Conflict, &error.to_string()),
+        Err(line) => Reply::line(Status::Conflict, &line),
     }
 }
 
@@ -138,7 +140,7 @@ fn end(context: &Context, held: Held, curve: &Curve, verdict: &Verdict) -> Reply
         Verdict::Sharp { best, .. } => {
             held.keep(&lens_at(*best));
             log::info!("focus: sharpest at {best:.2} dioptres");
-            context.keep_requested();
+            context.saved.changed();
         }
         _ => drop(held),
     }

@@ -20,6 +20,7 @@ mod rate_limit;
 mod reply;
 mod request;
 mod route;
+mod save;
 mod server;
 mod set;
 mod snapshot;

@@ -36,6 +36,8 @@ pub enum Status {
     InternalError,
     /// 503
     Unavailable,
+    /// 507
+    InsufficientStorage,
 }
 
 impl fmt::Display for Status {
@@ -55,6 +57,7 @@ impl fmt::Display for Status {
             Status::HeaderTooLarge => "431 Request Header Fields Too Large",
             Status::InternalError => "500 Internal Server Error",
             Status::Unavailable => "503 Service Unavailable",
+            Status::InsufficientStorage => "507 Insufficient Storage",
         })
     }
 }

@@ -5,7 +5,7 @@ use super::origin::{may_change, may_read};
 use super::reply::{Reply, Status};
 use super::request::Request;
 use super::token::{self, Denied, Purpose};
-use super::{Context, controls, debug, events, focus, set, snapshot, status, still, stream};
+use super::{Context, controls, debug, events, focus, save, set, snapshot, status, still, stream};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,9 @@ enum Endpoint {
     Snapshot,
     Still,
     Set,
+    Save,
+    Undo,
+    Reset,
     Controls,
     Focus,
     Scan,
@@ -37,7 +40,10 @@ impl Endpoint {
             // Supervisors and load balancers ask; it tells nothing else.
             Endpoint::Health => Purpose::Open,
             // A still stops the streams for a moment.
-            Endpoint::Still
+            Endpoint::Save
+            | Endpoint::Undo
+            | Endpoint::Reset
+            | Endpoint::Still
             | Endpoint::Set
             | Endpoint::Scan
             | Endpoint::Hold
@@ -51,6 +57,7 @@ impl Endpoint {
         match self {
             Endpoint::Set => "GET, HEAD, POST",
             Endpoint::Scan | Endpoint::Hold | Endpoint::Sweep => "POST",
+            Endpoint::Save | Endpoint::Undo | Endpoint::Reset => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -67,6 +74,9 @@ fn endpoint(request: &Request, faults: bool) -> Option<Endpoint> {
         },
         "/still" => Some(Endpoint::Still),
         "/set" => Some(Endpoint::Set),
+        "/save" => Some(Endpoint::Save),
+        "/undo" => Some(Endpoint::Undo),
+        "/reset" => Some(Endpoint::Reset),
         "/controls" => Some(Endpoint::Controls),
         "/focus" => Some(Endpoint::Focus),
         "/focus/auto" => Some(Endpoint::Scan),
@@ -98,7 +108,10 @@ pub(super) fn answer(context: &Context, request: &Request, client: &mut Client) 
             Some(Endpoint::Stream) => return stream::serve(context, request, client),
             Some(Endpoint::Snapshot) => snapshot::reply(context, request, client)?,
             Some(Endpoint::Still) => still::reply(context, request, client)?,
-            Some(Endpoint::Set) => set::reply(context, request),
+            Some(Endpoint::Set) => set::reply(context, request, client)?,
+            Some(Endpoint::Save) => save::save(context, client)?,
+            Some(Endpoint::Undo) => save::undo(context),
+            Some(Endpoint::Reset) => save::reset(context, client)?,
             Some(Endpoint::Controls) => controls::json(context),
             Some(Endpoint::Focus) => focus::show(context, request, client)?,
             Some(Endpoint::Scan) => focus::scan(context, request, client)?,
@@ -111,7 +124,7 @@ pub(super) fn answer(context: &Context, request: &Request, client: &mut Client) 
             Some(Endpoint::Debug) => debug::reply(context, request),
             None => Reply::line(
                 Status::NotFound,
-                "nothing here; there are /stream /jpg /still /set /controls /focus /focus/auto /focus/hold /focus/sweep /events /status /metrics /healthz",
+                "nothing here; there are /stream /jpg /still /set /save /undo /reset /controls /focus /focus/auto /focus/hold /focus/sweep /events /status /metrics /healthz",
             ),
         },
     };

@@ -1,16 +1,28 @@
-//! `/set?ExposureTime=…&LensPosition=…`, by GET or POST: changes controls, all of them or none.
+//! `/set?ExposureTime=…&LensPosition=…`, by GET or POST: changes controls, all of them or none. With `save=1` they are
+//! saved, too, or nothing is changed.
 
 use super::Context;
+use super::client::Client;
 use super::origin::{Foreign, may_change};
 use super::reply::{Reply, Status};
 use super::request::Request;
-use crate::controls::{ControlError, Set, TABLE};
+use super::save::carry_out;
+use crate::config::Change;
+use crate::controls::{Set, TABLE, shown};
+use std::io;
 
-pub(super) fn reply(context: &Context, request: &Request) -> Reply {
+/// The parameter that is no control.
+const SAVE: &str = "save";
+
+pub(super) fn reply(
+    context: &Context,
+    request: &Request,
+    client: &mut Client,
+) -> io::Result<Reply> {
     if request.query.is_empty() {
         let names = TABLE.each_ref().map(|control| control.name).join(", ");
         let line = format!("name at least one control: {names}");
-        return Reply::line(Status::BadRequest, &line);
+        return Ok(Reply::line(Status::BadRequest, &line));
     }
     // A HEAD asks what a GET would answer; it changes nothing.
     let is_trusted = match request.is_head() {
@@ -19,33 +31,55 @@ pub(super) fn reply(context: &Context, request: &Request) -> Reply {
     };
     match is_trusted {
         Ok(()) => {}
-        Err(Foreign::Unclear) => return ask(),
-        Err(foreign) => return Reply::line(Status::Forbidden, &foreign.to_string()),
+        Err(Foreign::Unclear) => return Ok(ask()),
+        Err(foreign) => return Ok(Reply::line(Status::Forbidden, &foreign.to_string())),
     }
-    match set(context, request) {
-        Ok(()) => Reply::line(Status::Ok, "ok"),
-        Err(error) => Reply::line(Status::BadRequest, &error.to_string()),
+    match check(context, &request.query) {
+        Ok((set, true)) if !request.is_head() => carry_out(context, client, Change::Save(set)),
+        Ok((set, false)) if !request.is_head() && !set.is_empty() => Ok(done(apply(context, &set))),
+        checked => Ok(done(checked.map(|_| ()))),
     }
 }
 
-fn set(context: &Context, request: &Request) -> Result<(), ControlError> {
-    let set = Set::parse_query(&request.query)?;
-    if request.is_head() || set.is_empty() {
-        return context.remote.ranges().check(&set);
+fn done(outcome: Result<(), String>) -> Reply {
+    match outcome {
+        Ok(()) => Reply::line(Status::Ok, "ok"),
+        Err(line) => Reply::line(Status::BadRequest, &line),
     }
-    apply(context, &set)
+}
+
+/// What the query wants to be set, which the open camera accepts, and whether it is to be saved.
+fn check(context: &Context, query: &str) -> Result<(Set, bool), String> {
+    let (save, controls): (Vec<_>, Vec<_>) =
+        form_urlencoded::parse(query.as_bytes()).partition(|(name, _)| name == SAVE);
+    let save = match save.as_slice() {
+        [] => false,
+        [(_, text)] => match &**text {
+            "" | "0" => false,
+            "1" => true,
+            other => return Err(format!("{SAVE} = {}: expected 0 or 1", shown(other))),
+        },
+        _ => return Err(format!("{SAVE} is given twice: expected once")),
+    };
+    let set = Set::from_pairs(controls).map_err(|error| error.to_string())?;
+    let fits = context.remote.ranges().check(&set);
+    fits.map(|()| (set, save))
+        .map_err(|error| error.to_string())
 }
 
 /// Requests `set`, and sees to it that a picam that starts again does so, too.
 ///
 /// # Errors
-/// The camera does not accept a value.
-pub(super) fn apply(context: &Context, set: &Set) -> Result<(), ControlError> {
-    let requested = context.remote.apply(set)?;
+/// The camera does not accept a value; one line.
+pub(super) fn apply(context: &Context, set: &Set) -> Result<(), String> {
+    let requested = context
+        .remote
+        .apply(set)
+        .map_err(|error| error.to_string())?;
     if let Some(more) = context.set.allow() {
         log::info!("set {set}; requested now: {requested}{more}");
     }
-    context.keep_requested();
+    context.saved.changed();
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use super::Context;
 use super::reply::{Reply, Status};
 use super::request::Request;
 use crate::clock::Timestamp;
-use crate::controls::{Availability, Control, Ranges, TABLE};
+use crate::controls::{Availability, Control, Ranges, Set, TABLE};
 use crate::metrics::{Format, rss_bytes};
 use crate::pulse::Verdict;
 use crate::system::update::last_check;
@@ -26,12 +26,6 @@ pub(super) fn json(context: &Context) -> Reply {
             "jpeg_bytes": jpeg.data.len(),
         })
     });
-    let requested: Map<String, Value> = context
-        .remote
-        .requested()
-        .iter()
-        .map(|(control, value)| (control.to_owned(), json!(value)))
-        .collect();
     let check = last_check();
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -51,9 +45,14 @@ pub(super) fn json(context: &Context) -> Reply {
             "reopens": metrics.recoveries("reopen"),
         },
         "controls": {
-            "requested": requested,
+            "requested": values(&context.remote.requested()),
+            "saved": values(&context.saved.base()),
             "actual": context.remote.readings(),
             "ranges": ranges(&context.remote.ranges()),
+        },
+        "state": {
+            "saved": context.saved.is_any(),
+            "problem": context.saved.problem(),
         },
         "counters": {
             "frames_captured": metrics.frames_captured.get(),
@@ -87,6 +86,13 @@ fn signal(verdict: Verdict) -> &'static str {
         Verdict::NoFrames => "lost",
         Verdict::EncoderHangs | Verdict::EncoderFails => "not encoded",
     }
+}
+
+/// The values of a set, by control.
+fn values(set: &Set) -> Map<String, Value> {
+    set.iter()
+        .map(|(control, value)| (control.to_owned(), json!(value)))
+        .collect()
 }
 
 /// The ranges that the camera told, by control.

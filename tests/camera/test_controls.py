@@ -184,6 +184,18 @@ def test_the_picture_as_it_is_wanted(guest_with):
     assert guest_with.picture().greys[5][1] == pytest.approx(plain.greys[5][1], abs=3)
 
 
+def test_what_is_undone_is_as_in_a_camera_that_was_told_nothing(guest_with):
+    guest_with.run("sleep 5")
+    plain = guest_with.picture()
+    change(guest_with, "Saturation=0&Contrast=2&NoiseReductionMode=off")
+    assert all(max(patch) - min(patch) < 6 for patch in guest_with.picture().colours)
+    guest_with.run("wget -q -O- --post-data= http://127.0.0.1:8000/undo; sleep 3")
+    again = guest_with.picture()
+    for patch, before in zip([*again.colours, *again.greys], [*plain.colours, *plain.greys]):
+        assert patch == pytest.approx(before, abs=6)
+    assert "has another type" not in guest_with.run("tail -n 5 /tmp/picam.log")
+
+
 @pytest.mark.parametrize("query", [
     "AeExposureMode=short", "AeMeteringMode=spot", "AfRange=macro", "AfSpeed=fast", "AwbMode=daylight", "Sharpness=2",
     "NoiseReductionMode=off", "HdrMode=off",

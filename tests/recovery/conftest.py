@@ -12,9 +12,9 @@ def start(tmp_path):
     """start(tables): a picam that may end by itself; killed after the test if it has not. Its file is in `folder`."""
     started = []
 
-    def start(tables=None, folder=tmp_path, preexec=None, **env):
+    def start(tables=None, folder=tmp_path, preexec=None, prefix=(), **env):
         env = {"PICAM_TEST_FAULTS": "1", **env}
-        picam = Picam(folder, {**SMALL, **(tables or {})}, env=env, preexec=preexec)
+        picam = Picam(folder, {**SMALL, **(tables or {})}, env=env, preexec=preexec, prefix=prefix)
         started.append(picam)
         return picam.wait_ready()
 

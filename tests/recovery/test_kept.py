@@ -1,5 +1,6 @@
-"""What /set asked for is in force again after every end of the process, where state.directory is set."""
+"""What was set and not saved is requested again after every end of picam, until the machine is started again."""
 
+import re
 import signal
 
 import pytest
@@ -27,7 +28,7 @@ def test_set_is_kept_through_an_orderly_restart(start, tables):
     assert requested(start(tables)) == before
 
 
-def test_set_is_kept_when_picam_gives_its_camera_up(start, tables, tmp_path):
+def test_set_is_kept_when_picam_gives_its_camera_up(start, tables):
     first = start(tables)
     assert first.get("/set?LensPosition=4")[0] == 200
     before = requested(first)
@@ -36,9 +37,26 @@ def test_set_is_kept_when_picam_gives_its_camera_up(start, tables, tmp_path):
     assert requested(start(tables)) == before
 
 
-def test_a_power_cut_leaves_a_whole_file(start, tables, tmp_path):
-    """SIGKILL at any moment: the file is the one before or the one after."""
-    saved = tmp_path / "state" / "controls.toml"
+def test_it_ends_with_this_start_of_the_machine(start, tables, tmp_path):
+    first = start(tables)
+    before = requested(first)
+    assert first.get("/set?LensPosition=4")[0] == 200
+    first.signal(signal.SIGTERM)
+    first.wait()
+    kept = tmp_path / "state/controls.toml"
+    of_now, changes = re.subn(r'(?m)^id = ".', 'id = "x', kept.read_text())
+    assert changes == 1
+    kept.write_text(of_now)
+    second = start(tables)
+    assert requested(second) == before
+    second.signal(signal.SIGTERM)
+    second.wait()
+    assert not kept.exists()
+
+
+def test_a_kill_leaves_a_whole_file(start, tables, tmp_path):
+    """At any moment: it is the one before or the one after."""
+    kept = tmp_path / "state" / "controls.toml"
     seen = set()
     for round in range(5):
         picam = start(tables)
@@ -46,11 +64,11 @@ def test_a_power_cut_leaves_a_whole_file(start, tables, tmp_path):
             seen.add(requested(picam)["LensPosition"])
         for lens in range(1, 16):
             assert picam.get(f"/set?LensPosition={lens}")[0] == 200
-        while not saved.exists():  # the first file is under way
+        while not kept.exists():  # the first file is under way
             assert picam.process.poll() is None
         picam.process.kill()
         picam.wait()
-        assert saved.exists()
+        assert kept.exists()
     assert seen and all(1 <= lens < 16 for lens in seen)
 
 
@@ -70,5 +88,5 @@ def test_a_spoiled_file_is_named_and_left_out(start, tables, tmp_path):
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "controls.toml").write_text("[controls]\nLensPosition = -1\n")
     picam = start(tables)
-    picam.wait_log(r"saved controls left out: .*controls\.toml:2: .*LensPosition = -1: expected auto or a number")
+    picam.wait_log(r"not saved is left out: .*controls\.toml:2: .*LensPosition = -1: expected auto or a number")
     assert requested(picam)["AfMode"] == "continuous"

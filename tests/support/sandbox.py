@@ -7,8 +7,8 @@ CALLS = {
     "x86_64": {
         "bind": 49, "bpf": 321, "chmod": 90, "clone": 56, "connect": 42, "execve": 59, "fork": 57, "init_module": 175,
         "io_uring_setup": 425, "ioctl": 16, "kill": 62, "memfd_create": 319, "mmap": 9, "mount": 165, "prctl": 157, "prlimit64": 302,
-        "process_vm_readv": 310, "ptrace": 101, "reboot": 169, "seccomp": 317, "setuid": 105, "socket": 41, "tgkill": 234,
-        "unlink": 87, "unshare": 272,
+        "process_vm_readv": 310, "ptrace": 101, "reboot": 169, "rmdir": 84, "seccomp": 317, "setuid": 105, "socket": 41, "tgkill": 234,
+        "unshare": 272,
     },
     "aarch64": {
         "bind": 200, "bpf": 280, "clone": 220, "connect": 203, "execve": 221, "init_module": 105,

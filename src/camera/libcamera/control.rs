@@ -1,5 +1,6 @@
 //! Between picam's controls and libcamera's: lists of controls, ranges, and metadata.
 
+use super::machine::Platform;
 use super::timing::Limits;
 use crate::camera::Readings;
 use crate::controls::{Availability, Mapped, Ranges, Raw, Set, TABLE};
@@ -13,6 +14,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 const FRAME_DURATIONS: &str = "FrameDurationLimits";
+const NOISE_REDUCTION: &str = "NoiseReductionMode";
+/// libcamera's numbers of its modes.
+const HIGH_QUALITY: i32 = 2;
+const MINIMAL: i32 = 3;
 
 /// The controls of one open camera.
 pub(super) struct Controls {
@@ -20,6 +25,8 @@ pub(super) struct Controls {
     known: HashMap<String, Known>,
     /// What of the sensor is in the picture, in the coordinates of libcamera's windows; `None` if that is not known.
     view: Option<Rectangle>,
+    /// What the camera was told last.
+    told: Set,
 }
 
 struct Known {
@@ -27,11 +34,18 @@ struct Known {
     /// A value of the control's type.
     example: ControlValue,
     range: Option<(f64, f64)>,
+    /// What the camera does without being told.
+    own: ControlValue,
 }
 
 impl Controls {
     /// Reads what the camera, which is configured for pictures of this size, has. Ranges are those of its sensor mode.
-    pub(super) fn new(camera: &ActiveCamera, width: usize, height: usize) -> Self {
+    pub(super) fn new(
+        camera: &ActiveCamera,
+        width: usize,
+        height: usize,
+        platform: Option<Platform>,
+    ) -> Self {
         let map = camera.controls();
         let maximum = camera.properties().get::<ScalerCropMaximum>();
         let known = map.into_iter().filter_map(|(id, info)| {
@@ -40,11 +54,19 @@ impl Controls {
             let (example, max) = (info.min(), info.max());
             let range = number(&example).zip(number(&max));
             let range = range.filter(|(min, max)| min < max);
-            Some((name, Known { id, example, range }))
+            let own = own(&name, platform).unwrap_or_else(|| info.def());
+            let known = Known {
+                id,
+                example,
+                range,
+                own,
+            };
+            Some((name, known))
         });
         Self {
             known: known.collect(),
             view: maximum.ok().map(|it| view(it.0, width, height)),
+            told: Set::default(),
         }
     }
 
@@ -98,15 +120,28 @@ impl Controls {
         ranges
     }
 
-    /// Adds what is requested to the controls of one request.
-    pub(super) fn write(&self, list: &mut ControlList, requested: &Set, changed: &Set) {
+    /// Adds what is requested to the controls of one request, and the camera's own values for what is requested no more.
+    pub(super) fn write(&mut self, list: &mut ControlList, requested: &Set, changed: &Set) {
+        for name in requested.given_back(&self.told) {
+            match self.known.get(name) {
+                None
+                | Some(Known {
+                    own: ControlValue::None,
+                    ..
+                }) => {} // it needs no value then
+                Some(Known { id, own, .. }) => {
+                    let _ = list.set_raw(*id, own.clone()); // it never says no
+                }
+            }
+        }
+        self.told = *requested;
         for (name, raw) in requested.for_libcamera(changed) {
             let Some(known) = self.known.get(name) else {
                 continue; // a camera without autofocus, for one
             };
             match self.typed(raw, &known.example) {
                 Some(value) => {
-                    let _ = list.set_raw(known.id, value); // it never says no
+                    let _ = list.set_raw(known.id, value); // as above
                 }
                 None => {
                     log::warn!("control {name}: libcamera has another type for it than {raw:?}")
@@ -138,6 +173,15 @@ impl Controls {
             let limits = limits.map(|limit| self.frame_duration(limit));
             let _ = list.set(controls::FrameDurationLimits(limits)); // as above
         }
+    }
+}
+
+/// What a camera does without being told, where libcamera's default for the control is not that.
+fn own(name: &str, platform: Option<Platform>) -> Option<ControlValue> {
+    match (name, platform?) {
+        (NOISE_REDUCTION, Platform::Vc4) => Some(MINIMAL.into()),
+        (NOISE_REDUCTION, Platform::Pisp) => Some(HIGH_QUALITY.into()),
+        _ => None,
     }
 }
 

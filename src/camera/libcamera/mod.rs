@@ -175,7 +175,7 @@ impl Libcamera {
         camera.on_request_completed(move |request| {
             let _ = completed.send(Event::Completed(request)); // else the camera is being closed
         });
-        let controls = Controls::new(&camera, layout.width, layout.height);
+        let controls = Controls::new(&camera, layout.width, layout.height, machine.platform());
         let shortest = controls.shortest_frame();
         // Raspberry Pi's pipelines have buffers of their own for the sensor's frames.
         let keeps = machine.platform().is_some();

@@ -33,8 +33,8 @@ const ALWAYS: &[c_long] = &[
     // Files: the configuration, /proc/self, replayed pictures.
     libc::SYS_close, libc::SYS_fcntl, libc::SYS_fstat, libc::SYS_getdents64, libc::SYS_lseek, libc::SYS_newfstatat,
     libc::SYS_openat, libc::SYS_read, libc::SYS_readlinkat, libc::SYS_readv, libc::SYS_statx,
-    // What was set is written beside the file, brought to the card, and renamed.
-    libc::SYS_fsync, libc::SYS_mkdirat, libc::SYS_renameat,
+    // What was set is written beside the file, brought to the card, and renamed; or the file is removed.
+    libc::SYS_fsync, libc::SYS_mkdirat, libc::SYS_renameat, libc::SYS_unlinkat,
 ];
 
 /// Calls that glibc makes on this architecture only, instead of others above.
@@ -42,6 +42,7 @@ const ALWAYS: &[c_long] = &[
 #[rustfmt::skip]
 const OLD: &[c_long] = &[
     libc::SYS_access, libc::SYS_epoll_wait, libc::SYS_mkdir, libc::SYS_poll, libc::SYS_readlink, libc::SYS_rename,
+    libc::SYS_unlink,
 ];
 #[cfg(target_arch = "aarch64")]
 const OLD: &[c_long] = &[];

@@ -18,7 +18,7 @@ const VERSION: ABI = ABI::V6;
 enum Use {
     /// Files and folders are read.
     Read,
-    /// A file is replaced: written beside it and renamed.
+    /// A file is replaced, written beside it and renamed; or removed.
     Keep,
     /// What is there is opened for reading and writing, and told what to do (ioctl).
     Device,
@@ -78,6 +78,8 @@ fn uses(
         read("/proc/cpuinfo"),
         read("/proc/sys/vm/overcommit_memory"),
         read("/sys"),
+        // Whether the machine was started again since something was set.
+        read("/proc/sys/kernel/random/boot_id"),
         // The time that is drawn into pictures.
         read("/etc/localtime"),
         read("/usr/share/zoneinfo"),
