@@ -356,17 +356,26 @@ pub(super) static SECTIONS: &[Section] = &[
 
 /// What `saved.toml` may have.
 pub(super) static SAVED: &[Section] = &[CONTROLS_SECTION];
-/// What `controls.toml` may have: it is in force in one start of the machine.
+/// What `controls.toml` may have: controls, and over what they lie.
 pub(super) static UNSAVED: &[Section] = &[
     Section {
-        name: "boot",
-        keys: &[Key {
-            name: "id",
-            unit: "",
-            accepts: Accepts::Text(|_| true, "the kernel's name for a start of the machine"),
-            live: false,
-            doc: "The start of the machine in which this is in force.",
-        }],
+        name: "over",
+        keys: &[
+            Key {
+                name: "boot",
+                unit: "",
+                accepts: Accepts::Text(|_| true, "the kernel's name for a start of the machine"),
+                live: false,
+                doc: "The start of the machine in which these controls were requested.",
+            },
+            Key {
+                name: "controls",
+                unit: "",
+                accepts: Accepts::Text(|_| true, "controls and their values"),
+                live: false,
+                doc: "What was saved or configured then.",
+            },
+        ],
     },
     CONTROLS_SECTION,
 ];

@@ -86,14 +86,16 @@ impl Saved {
         }
     }
 
-    /// What is to be requested at the start: what was requested when picam ended, if the machine has not been started again
-    /// since then; else what was saved.
+    /// What is to be requested at the start: what was requested when picam ended, if neither the machine was started again
+    /// since then nor anything else saved or configured; else what is.
     pub fn at_start(&self) -> Set {
-        let unsaved = self.shared.folder.as_ref().and_then(Folder::unsaved);
+        let base = self.base();
+        let folder = self.shared.folder.as_ref();
+        let unsaved = folder.and_then(|folder| folder.unsaved(&base));
         if let Some(unsaved) = &unsaved {
             info!("not saved, and requested again: {unsaved}");
         }
-        unsaved.unwrap_or_else(|| self.base())
+        unsaved.unwrap_or(base)
     }
 
     /// Starts the thread.
@@ -304,8 +306,7 @@ impl Shared {
             return true;
         };
         let (requested, base) = (camera.now(), lock(&self.kept).base());
-        let unsaved = (requested != base).then_some(&requested);
-        let outcome = folder.keep_unsaved(unsaved);
+        let outcome = folder.keep_unsaved(&requested, &base);
         if let Err(reason) = &outcome
             && !has_failed
         {

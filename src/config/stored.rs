@@ -137,8 +137,9 @@ impl Folder {
         synced
     }
 
-    /// What was requested when picam ended, if the machine has not been started again since then.
-    pub fn unsaved(&self) -> Option<Set> {
+    /// What was requested when picam ended, if the machine has not been started again since then, and `base`, what is saved
+    /// or configured, is what it was: whatever has become of that is newer.
+    pub fn unsaved(&self, base: &Set) -> Option<Set> {
         let boot = self.boot.as_deref()?;
         let mut reader = match read(&self.unsaved_file(), UNSAVED) {
             Ok(reader) => reader?,
@@ -149,22 +150,25 @@ impl Folder {
                 return None;
             }
         };
-        let id = reader.values.get("boot").and_then(|boot| boot.get("id"));
-        let is_of_now = id.and_then(Value::as_str) == Some(boot);
+        let over = |key| reader.values.get("over").and_then(|over| over.get(key));
+        let [of_boot, of_base] = ["boot", "controls"].map(|key| over(key).and_then(Value::as_str));
+        let is_of_now = of_boot == Some(boot) && of_base == Some(&*base.to_string());
         let controls = reader.controls.pop()?;
         is_of_now.then_some(controls.set)
     }
 
-    /// Keeps what is requested until the machine is started again, or nothing. After a power cut nobody reads it: it may
-    /// reach the card when it will.
+    /// Keeps what is requested over `base`, if it is anything else, until the machine is started again. After a power cut
+    /// nobody reads it: it may reach the card when it will.
     ///
     /// # Errors
     /// The system refuses.
-    pub fn keep_unsaved(&self, set: Option<&Set>) -> io::Result<()> {
+    pub fn keep_unsaved(&self, requested: &Set, base: &Set) -> io::Result<()> {
         let Some(boot) = self.boot.as_deref() else {
             return Ok(());
         };
-        let text = set.map(|set| text("What was set and not saved.", Some(boot), set));
+        let over = Some((boot, base));
+        let text =
+            (requested != base).then(|| text("What was set and not saved.", over, requested));
         let text = text.transpose()?;
         let wanted = text.as_deref().map(str::as_bytes);
         match contents(&self.unsaved_file()).as_deref() == wanted {
@@ -207,12 +211,13 @@ fn contents(path: &Path) -> Option<Vec<u8>> {
     }
 }
 
-/// A file with `set` as its `[controls]`, of this start of the machine.
-fn text(what: &str, boot: Option<&str>, set: &Set) -> io::Result<String> {
+/// A file with `set` as its `[controls]`, in this start of the machine and over these controls.
+fn text(what: &str, over: Option<(&str, &Set)>, set: &Set) -> io::Result<String> {
     let mut file = Table::new();
-    if let Some(id) = boot {
-        let id = Table::from_iter([("id".to_owned(), Value::String(id.to_owned()))]);
-        file.insert("boot".to_owned(), Value::Table(id));
+    if let Some((boot, base)) = over {
+        let over = [("boot", boot.to_owned()), ("controls", base.to_string())];
+        let over = over.map(|(key, text)| (key.to_owned(), Value::String(text)));
+        file.insert("over".to_owned(), Value::Table(Table::from_iter(over)));
     }
     let controls = Value::try_from(set).map_err(io::Error::other)?;
     file.insert("controls".to_owned(), controls);
@@ -258,18 +263,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_saved_is_of_one_start_of_the_machine() {
-        let mut folder = folder("boot");
+    fn what_is_not_saved_is_of_one_start_of_the_machine_and_over_one_base() {
+        let (mut folder, base) = (folder("boot"), set("Contrast=1"));
         folder.boot = Some("this".into());
-        folder.keep_unsaved(Some(&set(ALL))).unwrap();
-        assert_eq!(folder.unsaved(), Some(set(ALL)));
+        folder.keep_unsaved(&set(ALL), &base).unwrap();
+        assert_eq!(folder.unsaved(&base), Some(set(ALL)));
+        assert_eq!(folder.unsaved(&set("Contrast=2")), None);
         assert_eq!(saved(&folder), None);
         for other in [Some("another".into()), None] {
             folder.boot = other;
-            assert_eq!(folder.unsaved(), None);
+            assert_eq!(folder.unsaved(&base), None);
         }
         folder.boot = Some("another".into());
-        folder.keep_unsaved(None).unwrap();
+        folder.keep_unsaved(&base, &base).unwrap();
         assert!(!folder.unsaved_file().exists());
     }
 

@@ -44,7 +44,7 @@ def test_it_ends_with_this_start_of_the_machine(start, tables, tmp_path):
     first.signal(signal.SIGTERM)
     first.wait()
     kept = tmp_path / "state/controls.toml"
-    of_now, changes = re.subn(r'(?m)^id = ".', 'id = "x', kept.read_text())
+    of_now, changes = re.subn(r'(?m)^boot = ".', 'boot = "x', kept.read_text())
     assert changes == 1
     kept.write_text(of_now)
     second = start(tables)
@@ -52,6 +52,18 @@ def test_it_ends_with_this_start_of_the_machine(start, tables, tmp_path):
     second.signal(signal.SIGTERM)
     second.wait()
     assert not kept.exists()
+
+
+def test_it_ends_with_other_files(start, tables):
+    """Whoever changes what is configured wants that, after a restart as after a reload."""
+    picam = start(tables)
+    assert picam.get("/set?LensPosition=4&Contrast=2")[0] == 200
+    for files, lens, contrast in (({"jpeg": {"quality": 50}}, 4, 2), ({"controls": {"Contrast": 3.0}}, None, 3)):
+        picam.signal(signal.SIGTERM)
+        picam.wait()
+        picam = start({**tables, **files})
+        found = requested(picam)
+        assert (found.get("LensPosition"), found["Contrast"]) == (lens, contrast)
 
 
 def test_a_kill_leaves_a_whole_file(start, tables, tmp_path):

@@ -142,8 +142,10 @@ def test_a_kill_at_any_moment_leaves_what_was_saved_or_is(start, tables, state, 
     for lens in range(2, 2 + KILLS):
         picam = start(tables)
         status = picam.status()
-        saved = status["controls"]["saved"]["LensPosition"]
+        saved, requested = (status["controls"][which]["LensPosition"] for which in ("saved", "requested"))
         assert saved in possible and status["state"] == {"saved": True, "problem": None}, f"seed {seed}"
+        assert requested == saved or requested == lens - 0.5 and len(possible) > 1, f"seed {seed}"
+        assert picam.get(f"/set?LensPosition={lens + 0.5}")[0] == 200  # which may be kept, and must not outlast the save
         with raw.connect(picam.port) as sock:
             sock.sendall(raw.get(f"/set?LensPosition={lens}&save=1"))
             time.sleep(chance.uniform(0, span))  # the moment is what is tried

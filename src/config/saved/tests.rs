@@ -73,7 +73,7 @@ fn what_is_saved_outlasts_what_is_not() {
     assert_eq!(camera.now().to_string(), format!("{kept} Sharpness=3"));
     again.finish();
     let stale = fs::read_to_string(&unsaved).unwrap();
-    fs::write(&unsaved, stale.replace("id = \"", "id = \"x")).unwrap();
+    fs::write(&unsaved, stale.replace("boot = \"", "boot = \"x")).unwrap();
     let (rebooted, camera) = started(&folder);
     assert_eq!(camera.now(), kept);
 
@@ -82,6 +82,21 @@ fn what_is_saved_outlasts_what_is_not() {
     assert!(!rebooted.is_any());
     rebooted.finish();
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+/// picam may be killed between the two files.
+#[test]
+fn what_is_saved_ends_what_was_not() {
+    let folder = folder("between");
+    let (saved, camera) = started(&folder);
+    camera.add(&set("Contrast=2&Brightness=0.5"));
+    saved.changed();
+    saved.finish();
+    Folder::new(&folder).save(Some(&set("Contrast=3"))).unwrap();
+    let (again, camera) = started(&folder);
+    assert_eq!(camera.now(), set("Contrast=3&AfMode=continuous"));
+    again.finish();
+    assert!(!folder.join("controls.toml").exists());
 }
 
 #[test]
