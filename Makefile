@@ -21,7 +21,7 @@ TARGET ?=
 ALONE := tests/clients tests/http/test_load.py
 
 help:
-	@echo 'make run [ARGS=...]  build and start picam, on http://localhost:8000/stream'
+	@echo 'make run [ARGS=...]  build and start picam, on http://localhost:8000/'
 	@echo 'make test            install what the tests of the streamer need, then run them'
 	@echo 'make audit           check licences and sources of the crates; known vulnerabilities, too, with ADVISORY_DB=DIR,'
 	@echo '                     a checkout of https://github.com/rustsec/advisory-db'

@@ -13,6 +13,7 @@ mod guard;
 mod intake;
 mod multipart;
 mod origin;
+mod page;
 mod parameters;
 mod places;
 mod prediction;

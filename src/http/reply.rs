@@ -12,6 +12,8 @@ pub enum Status {
     Ok,
     /// 204
     NoContent,
+    /// 304
+    NotModified,
     /// 400
     BadRequest,
     /// 401
@@ -45,6 +47,7 @@ impl fmt::Display for Status {
         f.write_str(match self {
             Status::Ok => "200 OK",
             Status::NoContent => "204 No Content",
+            Status::NotModified => "304 Not Modified",
             Status::BadRequest => "400 Bad Request",
             Status::Unauthorized => "401 Unauthorized",
             Status::Forbidden => "403 Forbidden",
@@ -67,12 +70,14 @@ pub struct Reply {
     status: Status,
     content_type: &'static str,
     headers: String,
+    caching: &'static str,
     body: Body,
 }
 
 enum Body {
     Text(String),
     Jpeg(Arc<Jpeg>),
+    BuiltIn(&'static [u8]),
 }
 
 impl Reply {
@@ -87,6 +92,7 @@ impl Reply {
             status,
             content_type,
             headers: String::new(),
+            caching: "no-store",
             body: Body::Text(text),
         }
     }
@@ -94,6 +100,27 @@ impl Reply {
     /// A JSON value.
     pub fn json(status: Status, value: &serde_json::Value) -> Self {
         Self::text(status, "application/json", format!("{value:#}\n"))
+    }
+
+    /// What is built in, of any content type. Browsers keep it, and ask each time whether it is still what `tag` names.
+    pub fn built_in(content_type: &'static str, tag: &str, body: &'static [u8]) -> Self {
+        Self {
+            status: Status::Ok,
+            content_type,
+            headers: String::new(),
+            caching: "no-cache",
+            body: Body::BuiltIn(body),
+        }
+        .with("ETag", tag)
+    }
+
+    /// The head alone: the browser has the rest, by the same tag.
+    pub fn not_modified(self) -> Self {
+        Self {
+            status: Status::NotModified,
+            body: Body::BuiltIn(&[]),
+            ..self
+        }
     }
 
     /// Nothing but a head: 204.
@@ -107,6 +134,7 @@ impl Reply {
             status: Status::Ok,
             content_type: "image/jpeg",
             headers: String::new(),
+            caching: "no-store",
             body: Body::Jpeg(jpeg),
         }
     }
@@ -114,7 +142,7 @@ impl Reply {
     /// The picture's number in the hub, if it is one.
     pub fn jpeg_number(&self) -> Option<u64> {
         match &self.body {
-            Body::Text(_) => None,
+            Body::Text(_) | Body::BuiltIn(_) => None,
             Body::Jpeg(jpeg) => Some(jpeg.number),
         }
     }
@@ -134,7 +162,7 @@ impl Reply {
     /// The status line and all headers, with the empty line. Pages of `allow_origin` may read the answer.
     pub fn head(&self, allow_origin: &str) -> String {
         let about_body = match self.status {
-            Status::NoContent => String::new(),
+            Status::NoContent | Status::NotModified => String::new(),
             _ => format!(
                 "Content-Type: {}\r\nContent-Length: {}\r\n",
                 self.content_type,
@@ -142,10 +170,11 @@ impl Reply {
             ),
         };
         format!(
-            "HTTP/1.1 {}\r\nServer: picam/{}\r\n{about_body}Cache-Control: no-store\r\n{}{}\
+            "HTTP/1.1 {}\r\nServer: picam/{}\r\n{about_body}Cache-Control: {}\r\n{}{}\
              Connection: close\r\n\r\n",
             self.status,
             env!("CARGO_PKG_VERSION"),
+            self.caching,
             self.headers,
             allow(allow_origin)
         )
@@ -161,6 +190,7 @@ impl Reply {
         match &self.body {
             Body::Text(text) => text.as_bytes(),
             Body::Jpeg(jpeg) => &jpeg.data,
+            Body::BuiltIn(bytes) => bytes,
         }
     }
 }

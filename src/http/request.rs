@@ -11,6 +11,10 @@ pub struct Request {
     pub query: String,
     /// The value of Accept, in lower case.
     pub accept: String,
+    /// The value of Accept-Encoding, in lower case.
+    pub accept_encoding: String,
+    /// The value of If-None-Match.
+    pub if_none_match: Option<String>,
     /// The value of Content-Length, if it is not a number of bytes.
     pub bad_length: Option<String>,
     /// Whether a body follows.
@@ -47,6 +51,8 @@ impl Request {
             path: path.to_owned(),
             query: query.to_owned(),
             accept: String::new(),
+            accept_encoding: String::new(),
+            if_none_match: None,
             bad_length: None,
             has_body: false,
             host: None,
@@ -68,6 +74,11 @@ impl Request {
                 self.accept = value.to_ascii_lowercase();
                 return;
             }
+            "accept-encoding" => {
+                self.accept_encoding = value.to_ascii_lowercase();
+                return;
+            }
+            "if-none-match" => &mut self.if_none_match,
             "content-length" => match is_length(value) {
                 true => return self.has_body |= value.bytes().any(|digit| digit != b'0'),
                 false => &mut self.bad_length,
@@ -102,6 +113,26 @@ impl Request {
     /// Whether a browser asks, for itself or for an `<img>`: programs accept `*/*`, or say nothing.
     pub(super) fn is_from_browser(&self) -> bool {
         self.accept.contains("image/")
+    }
+
+    /// Whether the answer may be compressed by gzip.
+    pub(super) fn takes_gzip(&self) -> bool {
+        self.accept_encoding.split(',').any(|coding| {
+            let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+            let weight = weight
+                .trim()
+                .strip_prefix("q=")
+                .and_then(|q| q.parse().ok());
+            name.trim() == "gzip" && weight.is_some_and(|weight: f64| weight > 0.0)
+        })
+    }
+
+    /// Whether the browser has the answer already, by its tag.
+    pub(super) fn has(&self, tag: &str) -> bool {
+        let known = self.if_none_match.as_deref().unwrap_or_default();
+        known
+            .split(',')
+            .any(|known| [tag, "*"].contains(&known.trim()))
     }
 
     /// Whether something asks that runs the scripts of pages, for whatever: no page can make it say something else.
@@ -149,6 +180,31 @@ mod tests {
         for value in ["+1", "-1", "abc", "1 1", "", "99999999999999999999999"] {
             assert_eq!(bad(value).as_deref(), Some(value));
         }
+    }
+
+    #[test]
+    fn gzip_is_for_those_who_ask_for_it() {
+        let takes = |value| request("/", &[("Accept-Encoding", value)]).takes_gzip();
+        for value in ["gzip", "gzip, deflate, br", "br;q=1.0, GZIP;q=0.8, *;q=0.1"] {
+            assert!(takes(value), "{value}");
+        }
+        for value in [
+            "",
+            "identity",
+            "gzip;q=0",
+            "deflate, gzip; q=0.0",
+            "x-gzip-not",
+        ] {
+            assert!(!takes(value), "{value}");
+        }
+        assert!(!request("/", &[]).takes_gzip());
+    }
+
+    #[test]
+    fn what_a_browser_has_is_told_by_its_tag() {
+        let has = |value| request("/", &[("If-None-Match", value)]).has("W/\"a\"");
+        assert!(has("W/\"a\"") && has("\"b\", W/\"a\"") && has("*"));
+        assert!(!has("W/\"b\"") && !has("") && !request("/", &[]).has("W/\"a\""));
     }
 
     #[test]

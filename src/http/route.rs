@@ -5,7 +5,9 @@ use super::origin::{may_change, may_read};
 use super::reply::{Reply, Status};
 use super::request::Request;
 use super::token::{self, Denied, Purpose};
-use super::{Context, controls, debug, events, focus, save, set, snapshot, status, still, stream};
+use super::{
+    Context, controls, debug, events, focus, page, save, set, snapshot, status, still, stream,
+};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,7 @@ const WRONG_TOKEN_TIME: Duration = Duration::from_secs(1);
 /// What there is under a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Endpoint {
+    Page,
     Stream,
     Snapshot,
     Still,
@@ -37,8 +40,8 @@ enum Endpoint {
 impl Endpoint {
     fn purpose(self) -> Purpose {
         match self {
-            // Supervisors and load balancers ask; it tells nothing else.
-            Endpoint::Health => Purpose::Open,
+            // Supervisors and load balancers ask; it tells nothing else. The page is the same of every picam.
+            Endpoint::Health | Endpoint::Page => Purpose::Open,
             // A still stops the streams for a moment.
             Endpoint::Save
             | Endpoint::Undo
@@ -67,10 +70,11 @@ fn endpoint(request: &Request, faults: bool) -> Option<Endpoint> {
     match request.path.as_str() {
         "/stream" | "/stream.mjpg" => Some(Endpoint::Stream),
         "/jpg" | "/snapshot" | "/snapshot.jpg" => Some(Endpoint::Snapshot),
-        "/" => match request.parameter("action")? {
-            "stream" => Some(Endpoint::Stream),
-            "snapshot" => Some(Endpoint::Snapshot),
-            _ => None,
+        "/" => match request.parameter("action") {
+            None => Some(Endpoint::Page),
+            Some("stream") => Some(Endpoint::Stream),
+            Some("snapshot") => Some(Endpoint::Snapshot),
+            Some(_) => None,
         },
         "/still" => Some(Endpoint::Still),
         "/set" => Some(Endpoint::Set),
@@ -106,6 +110,7 @@ pub(super) fn answer(context: &Context, request: &Request, client: &mut Client) 
         }
         (None, Ok(())) => match endpoint {
             Some(Endpoint::Stream) => return stream::serve(context, request, client),
+            Some(Endpoint::Page) => page::reply(context, request),
             Some(Endpoint::Snapshot) => snapshot::reply(context, request, client)?,
             Some(Endpoint::Still) => still::reply(context, request, client)?,
             Some(Endpoint::Set) => set::reply(context, request, client)?,
@@ -124,7 +129,7 @@ pub(super) fn answer(context: &Context, request: &Request, client: &mut Client) 
             Some(Endpoint::Debug) => debug::reply(context, request),
             None => Reply::line(
                 Status::NotFound,
-                "nothing here; there are /stream /jpg /still /set /save /undo /reset /controls /focus /focus/auto /focus/hold /focus/sweep /events /status /metrics /healthz",
+                "nothing here; there are / /stream /jpg /still /set /save /undo /reset /controls /focus /focus/auto /focus/hold /focus/sweep /events /status /metrics /healthz",
             ),
         },
     };
@@ -201,8 +206,10 @@ mod tests {
         ] {
             assert_eq!(at(path, false), Some(Endpoint::Snapshot), "{path}");
         }
+        for path in ["/", "/?", "/?utm_source=x"] {
+            assert_eq!(at(path, false), Some(Endpoint::Page), "{path}");
+        }
         for path in [
-            "/",
             "/?action=command",
             "/stream/",
             "/STREAM",

@@ -30,6 +30,7 @@ pub(super) fn json(context: &Context) -> Reply {
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "source": config.camera.source.to_string(),
+        "time": Timestamp::now().unix().as_secs_f64(),
         "uptime_seconds": context.started.elapsed().as_secs_f64(),
         "healthy": verdict == Verdict::Live,
         "signal": signal(verdict),

@@ -105,6 +105,15 @@ def test_picture_shown_is_the_newest_that_was_sent(start_picam, small_browser, s
     assert statistics.median(behind[sequence] for sequence in sequences) < step, f"one frame late: {behind}"
 
 
+def test_the_page_is_live(start_picam, browser):
+    picam = start_picam(SMALL)
+    browser.open(picam.url + "/")
+    live = "return document.getElementById('words')?.textContent.startsWith('live')"
+    browser.wait_script(f"{live} && !document.getElementById('meter').hidden", PATIENCE)
+    assert picam.status()["streams"] == 1
+    assert browser.script("return document.getElementById('error').hidden")
+
+
 # Draws picam's picture twice, as an image and as fetched bytes, and tells the sizes and a pixel of each.
 OTHER_PAGE = """<!doctype html><script>
 window.seen = {};
