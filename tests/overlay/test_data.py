@@ -77,7 +77,7 @@ mknod /dev/null c 1 3
 mkdir /dev/picam
 mv /events/partition /dev/picam/data 2>/dev/null
 mkdir -p /run/stand-ins
-ln -s /usr/sbin/e2fsck /usr/sbin/mke2fs /run/stand-ins
+ln -s /usr/sbin/e2fsck /usr/sbin/mkfs.ext4 /run/stand-ins
 printf '#!/bin/sh\\ncase "$*" in *ext4*) exit 255 ;; *) exec /programs/mount "$@" ;; esac\\n' >/run/stand-ins/mount
 chmod +x /run/stand-ins/mount
 sed '/^mkdir -p \\$RUN$/,$d' /usr/lib/picam/data >/run/data

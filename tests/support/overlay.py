@@ -26,7 +26,7 @@ _STAND_INS = {
     "modprobe": 'echo "modprobe $*" >>/events/log',
 }
 # What an image has beside its BusyBox, as far as the scripts and their tests call it.
-_OTHER_PACKAGES = ["dbus-daemon", "e2fsck", "fsck.fat", "mke2fs", "setpriv"]
+_OTHER_PACKAGES = ["dbus-daemon", "e2fsck", "fsck.fat", "mkfs.ext4", "setpriv"]
 _START = """
 set -e
 mount -t tmpfs tmpfs /mnt
