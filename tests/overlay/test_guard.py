@@ -7,7 +7,7 @@ import time
 
 import pytest
 from support import raw
-from support.appliance import toml
+from support.appliance import ROOT, toml
 from support.attackers import HONEST, Exhaust, Flood
 from support.overlay import Overlay, unavailable
 from support.swarm import Swarm
@@ -160,6 +160,19 @@ def test_a_picam_that_starts_again_within_a_trial_counts_anew(make_root):
     wait_asked(root, 2)
     answer(root, "echo live $n")
     root.wait_event("slot B is committed: fresh frames for [7-9] s", 120)
+
+
+def test_a_commit_that_was_cut_short_is_a_commit(make_root):
+    """The guard stops a backend that takes too long, which may have written what counts before."""
+    backend = (ROOT / "rootfs-overlay/usr/lib/picam/rauc-backend").read_text()
+    slow = re.sub(r'(?m)^(        commit "\$slot" \|\| exit 1)\n        settled "\$slot"\n    else$', r"\1\n        exit 137\n    else", backend)
+    assert slow != backend
+    root = make_root(says="echo live $n", slot="B", files={"usr/lib/picam/rauc-backend": (slow, 0o755)})
+    root.start("/usr/lib/picam/guard")
+    root.wait_event("slot B is committed: fresh frames for")
+    assert "failed" not in root.events() and "reboot" not in root.events()
+    settled = root.shell("ls /data/update/staged; /usr/lib/picam/rauc-backend settle; ls /data/update")
+    assert settled.splitlines() == ["/data/update/staged"]
 
 
 def test_without_the_first_partition_there_is_no_trial_to_fail(make_root):
