@@ -97,6 +97,13 @@ def test_a_trial_is_committed_in_place(root):
     assert not MISSING.search(root.events())
 
 
+def test_a_slot_that_was_walked_to_is_adopted(root):
+    root.set_firmware(partition=3, tryboot=0)
+    assert said(root, "/usr/lib/picam/rauc-backend walked && /usr/lib/picam/rauc-backend adopt && echo adopted") == "adopted"
+    assert said(root, "picam-update --status").splitlines()[1] == "committed: yes"
+    assert root.shell("ls /data/update") == "slot-A.bad"
+
+
 def test_there_is_a_way_back(root):
     """From the slot that was tried and is committed, into the other one; and what was left is refused from then on."""
     said(root, "/usr/lib/picam/rauc-backend set-state B good")
