@@ -97,6 +97,17 @@ def test_a_trial_is_committed_in_place(root):
     assert not MISSING.search(root.events())
 
 
+def test_starts_are_written_down(root):
+    said(root, "/usr/lib/picam/starts begin; /usr/lib/picam/starts outcome 'failed: no frames'; /usr/lib/picam/starts stops")
+    said(root, "rm /run/picam/starts; rm /data/update/staged; /usr/lib/picam/starts begin; /usr/lib/picam/starts outcome serving")
+    lines = root.shell("cat /data/update/starts").splitlines()
+    assert [re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", "", line) for line in lines] == [
+        "1 B 1.0.0 trial failed: no frames",
+        "2 B 1.0.0 ordered serving",
+    ]
+    assert lines == said(root, "picam-update --status | sed -n 's/^start: //p'").splitlines()
+
+
 def test_a_slot_that_was_walked_to_is_adopted(root):
     root.set_firmware(partition=3, tryboot=0)
     assert said(root, "/usr/lib/picam/rauc-backend walked && /usr/lib/picam/rauc-backend adopt && echo adopted") == "adopted"

@@ -155,6 +155,19 @@ def test_good_update_is_committed(machine, server, report):
     assert machine.runs[-1].slot == "B" and not machine.runs[-1].tryboot
 
 
+def last_starts(machine, number):
+    """"REASON: OUTCOME" of the last starts, the last one first, once that one has an outcome."""
+    status = machine.wait_status(lambda status: status["starts"] and status["starts"][0]["outcome"] != "starting", 60)
+    return [f"{start['reason']}: {start['outcome']}" for start in status["starts"][:number]]
+
+
+def test_the_starts_are_told_of(machine):
+    assert last_starts(machine, 3) == ["power: serving", "trial: committed", "power: serving"]
+    told = machine.shell("picam-update --status; cat /data/update/starts").splitlines()
+    assert [line.split()[3:5] for line in told if line.startswith("start: ")][-2:] == [["B", "1.1.0"]] * 2
+    assert [line.split()[2:] for line in told[-2:]] == [["B", "1.1.0", "trial", "committed"], ["B", "1.1.0", "power", "serving"]]
+
+
 def test_there_is_a_way_back(machine, server, report):
     boots, started = len(machine.runs), time.monotonic()
     machine.shell("picam-update --rollback >/run/update.out 2>&1 &")
@@ -174,6 +187,7 @@ def test_there_is_a_way_back(machine, server, report):
 def test_picam_that_does_not_start(machine, server, report):
     status = falls_back(machine, server.url("no-start.raucb"), report, "restart")
     assert "failed: 1.2.0 did not hold" in status
+    assert last_starts(machine, 2) == ["fall-back: serving", "trial: failed: no 30 s of fresh frames within 120 s"]
     assert "no 30 s of fresh frames" in machine.shell("cat /data/update/failed.log")
 
 
@@ -187,6 +201,8 @@ def test_slot_that_does_not_boot(machine, server, report):
 
 def test_kernel_that_hangs(machine, server, report):
     falls_back(machine, server.url("no-kernel.raucb"), report, "firmware watchdog")
+    # A slot that has not come so far has written nothing.
+    assert last_starts(machine, 1) == ["fall-back: serving"]
     assert "slot B is marked bad" in machine.shell_code("picam-update --rollback")[1]
 
 

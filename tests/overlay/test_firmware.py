@@ -98,10 +98,12 @@ def test_a_slot_that_the_firmware_walked_to_is_adopted_once_it_has_proven_itself
         root.start("/usr/lib/picam/guard")
         root.wait_event("slot B runs because the firmware could not start slot A: adopted after 3 s of fresh frames")
         root.wait_event("slot B is adopted in the place of slot A, which is marked bad: fresh frames for")
+        root.wait(lambda: root.shell("cat /run/picam/starts").endswith(" B 1.0.0 walk adopted"), "the log of the starts")
         assert reset(autoboot(root), False, bootloader) == ("B", 3, False)
-        assert root.shell("ls /data/update") == "slot-A.bad" and "reboot" not in root.events()
+        assert root.shell("ls /data/update") == "slot-A.bad\nstarts" and "reboot" not in root.events()
         status = root.shell("picam-update --status").splitlines()
         assert status[:2] == ["running: 1.0.0 (picam-test) in slot B", "committed: yes"]
+        assert status[-1].startswith("start: 1 ") and status[-1].endswith(" B 1.0.0 walk adopted")
         # The next update goes into the other slot, which is tried.
         assert root.shell("/usr/lib/picam/rauc-backend set-primary A; cat /run/picam/armed") == "A"
 
@@ -113,6 +115,7 @@ def test_a_slot_that_the_firmware_walked_to_has_nothing_to_fall_back_to(start):
     root.start("/usr/lib/picam/guard")
     wait_asked(root, 10)
     assert autoboot(root) == FACTORY and "reboot" not in root.events() and "adopted in the place" not in root.events()
+    assert root.shell("cat /run/picam/starts").endswith(" B 1.0.0 walk starting")
 
 
 @pytest.mark.parametrize("bootloader", NEW.values(), ids=NEW)

@@ -125,7 +125,7 @@ def armed(root):
 
 def restarted(root, slot, version, tryboot=0):
     """The next start, as far as the scripts can see: this slot with this version."""
-    root.shell(f"echo rauc.slot={slot} >/run/cmdline; mount --bind /run/cmdline /proc/cmdline; rm -f /run/picam/armed")
+    root.shell(f"echo rauc.slot={slot} >/run/cmdline; mount --bind /run/cmdline /proc/cmdline; rm -f /run/picam/armed /run/picam/starts")
     root.shell(f"sed s/1.0.0/{version}/ /slots/root-a/etc/picam-release >/run/release; mount --bind /run/release /etc/picam-release")
     root.set_firmware(partition={"A": 2, "B": 3}[slot], tryboot=tryboot)
 
