@@ -2,6 +2,7 @@
 others. What is missing there fails here, as on a camera."""
 
 import re
+from pathlib import Path
 
 import pytest
 from distro import busybox
@@ -126,6 +127,24 @@ def test_there_is_a_way_back(root):
     assert root.shell("cd /data/update; ls; cat refused") == "refused\nslot-A.bad\n1.1.0 failed"
     assert "failed: 1.1.0 did not hold" in said(root, "picam-update --status")
     assert said(root, ". /usr/lib/picam/common; refusal 1.1.0; refusal 1.1 || echo not 1.1") == "failed its trial\nnot 1.1"
+
+
+def test_data_is_wiped(root):
+    secret = b"the key of the hall"
+    with (root.folder / "events/partition").open("wb") as file:
+        file.truncate(8 << 20)
+        file.seek(5 << 20)
+        file.write(secret)
+    size = root.folder / "sys/class/block/data/size"
+    size.parent.mkdir(parents=True)
+    size.write_text(f"{(8 << 20) // 512}\n")
+    root.shell("mount -t tmpfs tmpfs /dev; mknod /dev/null c 1 3; mknod /dev/zero c 1 5; mkdir /dev/picam; mv /events/partition /dev/picam/data")
+    root.shell("echo 'picam: wiped 1 MiB' 1<>/dev/picam/data; echo >/run/made")
+    mount = r"sed '/^mkdir -p \$RUN$/,$d' /usr/lib/picam/data >/run/data; echo mount_data >>/run/data; sh /run/data"
+    assert said(root, mount) == "data: factory reset: wiping /data from 1 to 8 MiB"
+    content = Path(f"/proc/{root.pid}/root/dev/picam/data").read_bytes()
+    assert len(content) == 8 << 20 and secret not in content and content[1080:1082] == b"\x53\xef"
+    assert root.shell("cat /data/update/ended") == "factory-reset"
 
 
 def test_a_failed_trial_is_written_down(root):

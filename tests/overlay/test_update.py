@@ -206,3 +206,9 @@ def test_there_is_no_way_back_while_there_is_no_other_slot(root):
     root.shell("mount -t tmpfs tmpfs /slots/root-b")
     assert "the root in slot B has no version" in root.shell("picam-update --rollback; echo code $?")
     assert armed(root) == {} and "reboot" not in root.events()
+
+
+def test_a_data_partition_in_memory_is_not_reset(root):
+    told = root.shell("picam-update --factory-reset; echo code $?")
+    assert "/data is in memory" in told and told.endswith("code 1")
+    assert "reboot" not in root.events() and root.shell("ls /data/update") == ""
