@@ -1,6 +1,6 @@
 //! What picam counts of itself, for /metrics and /status.
 
-use crate::system::update;
+use crate::system::{starts::Start, update};
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -45,6 +45,15 @@ struct CheckResult {
     result: &'static str,
 }
 
+/// The machine's last start; the labels of `picam_machine_start`, all `none` where nobody keeps a log.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StartLabels {
+    slot: String,
+    version: String,
+    reason: String,
+    outcome: String,
+}
+
 /// All counters, and the registry that writes them as text.
 pub struct Metrics {
     registry: Registry,
@@ -79,6 +88,7 @@ pub struct Metrics {
     frame_age: Gauge<f64, AtomicU64>,
     signal: Gauge,
     update_check: Family<CheckResult, Gauge<f64, AtomicU64>>,
+    start: Family<StartLabels, Gauge>,
     rss: Gauge,
 }
 
@@ -95,6 +105,8 @@ pub struct Sample {
     pub live: bool,
     /// How the last look for an update went.
     pub update: update::Check,
+    /// The machine's last start.
+    pub start: Option<Start>,
 }
 
 /// The forms in which Prometheus reads metrics.
@@ -189,6 +201,11 @@ impl Metrics {
                 "Time since the last look for an update, or since the machine's start",
                 Unit::Seconds,
             ),
+            start: registered(
+                registry,
+                "machine_start",
+                "Number of the machine's last start, by why it was started and what became of it",
+            ),
             rss: with_unit(
                 registry,
                 "resident_memory",
@@ -242,6 +259,22 @@ impl Metrics {
         self.update_check.get_or_create(&last).set(age);
     }
 
+    /// One line, of the last start alone.
+    fn show_start(&self, start: Option<&Start>) {
+        let word = |word: fn(&Start) -> &str| start.map_or("none", word).to_owned();
+        let labels = StartLabels {
+            slot: word(|it| &it.slot),
+            version: word(|it| &it.version),
+            reason: word(|it| &it.reason),
+            outcome: word(Start::outcome_word),
+        };
+        if self.start.get(&labels).is_none() {
+            self.start.clear();
+        }
+        let number = start.map_or(0, |it| it.number);
+        self.start.get_or_create(&labels).set(number as i64);
+    }
+
     /// Everything as text.
     pub fn to_text(&self, now: &Sample, format: Format) -> String {
         self.streams.set(now.streams as i64);
@@ -250,6 +283,7 @@ impl Metrics {
         self.signal.set(now.live.into());
         self.rss.set(rss_bytes() as i64);
         self.show_update(&now.update);
+        self.show_start(now.start.as_ref());
         let mut text = String::new();
         let _ = encode(&mut text, &self.registry); // writing to a String cannot fail
         match format {
@@ -335,9 +369,18 @@ mod tests {
                 time: None,
                 age: Duration::from_secs(90),
             },
+            start: Some(Start {
+                number: 7,
+                time: "2026-11-28T13:00:05Z".into(),
+                slot: "B".into(),
+                version: "1.2.0".into(),
+                reason: "trial".into(),
+                outcome: "failed: no frames".into(),
+            }),
         };
         let mut before = sample.clone();
         before.update.result = "none";
+        before.start = None;
         metrics.to_text(&before, Format::Prometheus);
         let text = metrics.to_text(&sample, Format::Prometheus);
         for line in [
@@ -349,11 +392,12 @@ mod tests {
             "picam_streams 2",
             "picam_frame_age_seconds 1.5",
             "picam_update_check_age_seconds{result=\"failed\"} 90.0",
+            "picam_machine_start{slot=\"B\",version=\"1.2.0\",reason=\"trial\",outcome=\"failed\"} 7",
             "# TYPE picam_encode_seconds histogram",
         ] {
             assert!(text.lines().any(|it| it == line), "{line} in\n{text}");
         }
-        assert!(!text.contains("result=\"none\""), "{text}");
+        assert!(!text.contains("=\"none\""), "{text}");
         assert!(
             !text.contains("# EOF") && !text.contains("# UNIT"),
             "{text}"

@@ -12,6 +12,7 @@ use crate::metrics::{Metrics, Sample};
 use crate::pulse::{Pulse, Verdict};
 use crate::sync::{read, write};
 use crate::system::sandbox::Sandbox;
+use crate::system::starts::last_starts;
 use crate::system::update::last_check;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
@@ -126,6 +127,7 @@ impl Context {
             silence: self.pulse.silence(Timestamp::now()),
             live: self.verdict() == Verdict::Live,
             update: last_check(),
+            start: last_starts().into_iter().next(),
         }
     }
 }

@@ -8,9 +8,13 @@ use crate::clock::Timestamp;
 use crate::controls::{Availability, Control, Ranges, Set, TABLE};
 use crate::metrics::{Format, rss_bytes};
 use crate::pulse::Verdict;
+use crate::system::starts::{Start, last_starts};
 use crate::system::update::last_check;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::Ordering;
+
+/// So many of the machine's starts are shown.
+const STARTS: usize = 10;
 
 pub(super) fn json(context: &Context) -> Reply {
     let config = context.config();
@@ -73,6 +77,7 @@ pub(super) fn json(context: &Context) -> Reply {
             "time": check.time,
             "age_seconds": check.age.as_secs_f64(),
         },
+        "starts": starts(),
         "sandbox": context.sandbox.report(),
         "process": { "rss_bytes": rss_bytes() },
     });
@@ -94,6 +99,21 @@ fn values(set: &Set) -> Map<String, Value> {
     set.iter()
         .map(|(control, value)| (control.to_owned(), json!(value)))
         .collect()
+}
+
+/// The machine's last starts, the newest first.
+fn starts() -> Vec<Value> {
+    let shown = |start: Start| {
+        json!({
+            "number": start.number,
+            "time": start.time,
+            "slot": start.slot,
+            "version": start.version,
+            "reason": start.reason,
+            "outcome": start.outcome,
+        })
+    };
+    last_starts().into_iter().take(STARTS).map(shown).collect()
 }
 
 /// The ranges that the camera told, by control.

@@ -1,4 +1,4 @@
-//! picam and the operating system: cores, the address, supervisors, watchdogs, updates, the sandbox.
+//! picam and the operating system: cores, the address, supervisors, watchdogs, updates and starts, the sandbox.
 
 pub mod affinity;
 pub mod descriptors;
@@ -6,6 +6,7 @@ pub mod faults;
 pub mod instance;
 pub mod notify;
 pub mod sandbox;
+pub mod starts;
 pub mod tryboot;
 pub mod update;
 pub mod watchdog;

@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from distro.tree import BUILDROOT_TREE, ROOT, version
+from distro.tree import BUILDROOT_TREE, ROOT, libcamera_source, version
 
 # `make test` leaves these to `make test-distro`, whose script sets the variable and installs what they need.
 if not os.environ.get("PICAM_TEST_DISTRO"):
@@ -45,7 +45,8 @@ def layers():
 
 @pytest.fixture(scope="session")
 def tarball(tmp_path_factory):
-    """picam-VERSION-aarch64.tar.xz as `make dist` left it, else one of the same shape with a script for picam."""
+    """picam-VERSION-aarch64.tar.xz as `make dist` left it, else one of the same shape with a script for picam; libcamera's
+    source lies beside it."""
     name = f"picam-{version()}-aarch64"
     made = Path(os.environ.get("PICAM_DIST", ROOT / "dist")) / f"{name}.tar.xz"
     if made.exists():
@@ -63,6 +64,7 @@ def tarball(tmp_path_factory):
             info = tarfile.TarInfo(f"{name}/{member}")
             info.size, info.mode = len(content), mode
             archive.addfile(info, io.BytesIO(content))
+    (path.parent / libcamera_source()).write_bytes(b"source\n")
     return path
 
 

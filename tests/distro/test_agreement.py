@@ -214,6 +214,16 @@ def test_wpa_supplicant_takes_the_file_that_flash_md_shows():
             assert name == "qemu_aarch64"
 
 
+def test_a_dhcp_server_knows_a_camera_by_the_same_in_both():
+    """By its network address, as reservations have it, and with its name. BusyBox's udhcpc sends both of itself if it is not
+    told otherwise; networkd would make up an identifier."""
+    (call,) = re.findall(r"^\s*(udhcpc .*)$", (OVERLAY / "usr/lib/picam/network").read_text(), re.M)
+    assert '-x "hostname:$(hostname)"' in call and not re.search(r" -C\b| -c\b|--clientid|-x (0x3d|61):", call)
+    lines = list(sections(LAYER / "recipes-picam/picam-wifi/files/80-wlan0.network"))
+    assert ("DHCPv4", "ClientIdentifier=mac") in lines
+    assert not [line for _, line in lines if line.startswith("SendHostname=")]
+
+
 def test_every_kernel_has_a_hash_of_our_own():
     """Buildroot's change with its own configurations, and a build that finds none ends."""
     recorded = (BUILDROOT_TREE / "patches/linux/linux.hash").read_text()

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from distro.tree import BOARDS, BUILDROOT_TREE, COMMON, ROOT, assignments, version
+from distro.tree import BOARDS, BUILDROOT_TREE, COMMON, ROOT, assignments, libcamera_source, version
 
 
 class Output:
@@ -101,6 +101,8 @@ def package(buildroot, tarball, tmp_path_factory):
     shutil.copy(BUILDROOT_TREE / "package/picam/picam.hash", external / "package/picam/")
     shutil.copytree(ROOT / "rootfs-overlay", folder / "picam/rootfs-overlay", symlinks=True)
     shutil.copy(ROOT / "Cargo.toml", folder / "picam/")
+    (folder / "picam/cross/parts").mkdir(parents=True)
+    shutil.copy(ROOT / "cross/parts/sources.sh", folder / "picam/cross/parts/")
     output = Output(buildroot, folder, external)
     (folder / "config").write_text(
         (external / "configs/picam_rpi5_defconfig").read_text() + f'BR2_PACKAGE_PICAM_SITE="file://{tarball.parent}"\n'
@@ -141,3 +143,7 @@ def test_licence_is_the_one_that_was_checked(package):
     for text in ("LICENSE", "licences/CRATES.txt", "licences/libcamera/LGPL-2.1-or-later.txt"):
         assert f"share/doc/picam/{text}: OK" in done.stdout
     assert "picam" in package.make("picam-show-info").stdout
+    # The executable's own tarball is no source; what the LGPL asks for is.
+    (saved,) = (package.folder / "output/legal-info/sources").glob("picam-*")
+    assert {path.name for path in saved.iterdir()} == {libcamera_source()}
+    assert "LGPL-2.1+ (libcamera)" in (package.folder / "output/legal-info/manifest.csv").read_text()

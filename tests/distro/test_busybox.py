@@ -2,6 +2,7 @@
 others. What is missing there fails here, as on a camera."""
 
 import re
+from pathlib import Path
 
 import pytest
 from distro import busybox
@@ -34,7 +35,7 @@ case "$*" in
 *remount*) ;;
 *vfat*) ;;
 *ext4*) [ -f /run/made ] && /programs/busybox mount -t tmpfs tmpfs /data ;;
-*) exec /programs/busybox mount "$@" ;;
+*) exec /programs/mount "$@" ;;
 esac
 """
 
@@ -97,6 +98,55 @@ def test_a_trial_is_committed_in_place(root):
     assert not MISSING.search(root.events())
 
 
+def test_starts_are_written_down(root):
+    said(root, "/usr/lib/picam/starts begin; /usr/lib/picam/starts outcome 'failed: no frames'; /usr/lib/picam/starts stops")
+    said(root, "rm /run/picam/starts; rm /data/update/staged; /usr/lib/picam/starts begin; /usr/lib/picam/starts outcome serving")
+    lines = root.shell("cat /data/update/starts").splitlines()
+    assert [re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", "", line) for line in lines] == [
+        "1 B 1.0.0 trial failed: no frames",
+        "2 B 1.0.0 ordered serving",
+    ]
+    assert lines == said(root, "picam-update --status | sed -n 's/^start: //p'").splitlines()
+
+
+def test_a_slot_that_was_walked_to_is_adopted(root):
+    root.set_firmware(partition=3, tryboot=0)
+    assert said(root, "/usr/lib/picam/rauc-backend walked && /usr/lib/picam/rauc-backend adopt && echo adopted") == "adopted"
+    assert said(root, "picam-update --status").splitlines()[1] == "committed: yes"
+    assert root.shell("ls /data/update") == "slot-A.bad"
+
+
+def test_there_is_a_way_back(root):
+    """From the slot that was tried and is committed, into the other one; and what was left is refused from then on."""
+    said(root, "/usr/lib/picam/rauc-backend set-state B good")
+    printed = said(root, "picam-update --rollback")
+    assert "1.0.0 is in slot A: restarting into it on trial, in the place of 1.0.0" in printed
+    assert root.shell("cat /run/picam/armed /data/update/staged /data/update/trying /data/update/leaving") == "A\nA\n1.0.0\n1.0.0"
+    said(root, "rm /run/picam/armed; echo 1.1.0 >/data/update/trying; echo 0.9.0 failed >/data/update/refused")
+    said(root, "/usr/lib/picam/rauc-backend settle")
+    assert root.shell("cd /data/update; ls; cat refused") == "refused\nslot-A.bad\n1.1.0 failed"
+    assert "failed: 1.1.0 did not hold" in said(root, "picam-update --status")
+    assert said(root, ". /usr/lib/picam/common; refusal 1.1.0; refusal 1.1 || echo not 1.1") == "failed its trial\nnot 1.1"
+
+
+def test_data_is_wiped(root):
+    secret = b"the key of the hall"
+    with (root.folder / "events/partition").open("wb") as file:
+        file.truncate(8 << 20)
+        file.seek(5 << 20)
+        file.write(secret)
+    size = root.folder / "sys/class/block/data/size"
+    size.parent.mkdir(parents=True)
+    size.write_text(f"{(8 << 20) // 512}\n")
+    root.shell("mount -t tmpfs tmpfs /dev; mknod /dev/null c 1 3; mknod /dev/zero c 1 5; mkdir /dev/picam; mv /events/partition /dev/picam/data")
+    root.shell("echo 'picam: wiped 1 MiB' 1<>/dev/picam/data; echo >/run/made")
+    mount = r"sed '/^mkdir -p \$RUN$/,$d' /usr/lib/picam/data >/run/data; echo mount_data >>/run/data; sh /run/data"
+    assert said(root, mount) == "data: factory reset: wiping /data from 1 to 8 MiB"
+    content = Path(f"/proc/{root.pid}/root/dev/picam/data").read_bytes()
+    assert len(content) == 8 << 20 and secret not in content and content[1080:1082] == b"\x53\xef"
+    assert root.shell("cat /data/update/ended") == "factory-reset"
+
+
 def test_a_failed_trial_is_written_down(root):
     script = r"""sed -n '/^pet() {/,/^}/p; /^backend() {/,/^}/p; /^restart_machine() {/,/^}/p; /^fail_trial() {/,/^}/p' /usr/lib/picam/guard >/run/functions
         . /usr/lib/picam/common; . /run/functions; restart_machine() { :; }; watchdog='' slot=B BACKEND_LIMIT=5; fail_trial 'no frames'"""
@@ -107,7 +157,7 @@ def test_a_failed_trial_is_written_down(root):
 def test_updates_are_looked_for(root):
     root.shell("echo rauc.slot=A >/run/cmdline; mount --bind /run/cmdline /proc/cmdline")
     assert "runs already" in said(root, "picam-update http://a.example/x.raucb")
-    functions = "sed -n '/^chance() {/,/^}/p; /^older() {/,/^}/p' /usr/bin/picam-update >/run/functions; . /run/functions"
+    functions = "sed -n '/^chance() {/,/^}/p' /usr/bin/picam-update >/run/functions; . /usr/lib/picam/common; . /run/functions"
     for number in said(root, f"{functions}; for i in 1 2 3 4 5; do chance 600; done").split():
         assert 0 <= int(number) < 600
     assert said(root, f"{functions}; older 1.9.0 1.10.0 && echo older; older 1.10.0 1.10.0-rc1 || echo newer") == "older\nnewer"

@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from distro.tree import BOARDS, BUILDROOT_TREE, COMMON, MACHINES, OVERLAY, PARTITIONS, ROOT, SIGNATURE, board, oe_recipes, version
+from distro.tree import BOARDS, BUILDROOT_TREE, COMMON, MACHINES, OVERLAY, PARTITIONS, ROOT, SIGNATURE, board
+from distro.tree import libcamera_source, oe_recipes, version
 
 MIB = 1 << 20
 # Init scripts of packages that start what the appliance has no use for.
@@ -374,6 +375,7 @@ def test_hash_is_recorded_only_for_the_tarball_that_was_meant(tarball, tmp_path)
     tree = tmp_path / "buildroot"
     shutil.copytree(BUILDROOT_TREE, tree)
     shutil.copy(ROOT / "Cargo.toml", tmp_path)
+    shutil.copytree(ROOT / "cross/parts", tmp_path / "cross/parts")
     script, recorded = tree / "scripts/picam-hash", tree / "patches/picam/picam.hash"
     recorded.unlink(missing_ok=True)
     other = run(script, tarball, "0" * 64, check=False)
@@ -384,6 +386,10 @@ def test_hash_is_recorded_only_for_the_tarball_that_was_meant(tarball, tmp_path)
     (tmp_path / "sum").write_text(right)
     run(script, tarball, tmp_path / "sum")
     assert f"sha256  {right.split()[0]}  {tarball.name}\n" in recorded.read_text()
+    source = run("sha256sum", tarball.parent / libcamera_source()).stdout.split()[0]
+    assert f"sha256  {source}  {libcamera_source()}\n" in recorded.read_text()
+    alone = shutil.copy(tarball, tmp_path)
+    assert "so 'make legal-info' will not do" in run(script, alone).stderr and libcamera_source() not in recorded.read_text()
     assert run("git", "-C", ROOT, "check-ignore", BUILDROOT_TREE / "patches/picam/picam.hash").returncode == 0
 
 

@@ -27,6 +27,12 @@ def version():
     return re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]
 
 
+def libcamera_source():
+    """The name of libcamera's source beside the tarball, from cross/parts/sources.sh."""
+    text = (ROOT / "cross/parts/sources.sh").read_text()
+    return f"libcamera_{re.search(r'^libcamera_version=(.*)$', text, re.M)[1]}.orig.tar.gz"
+
+
 def assignments(path):
     """KEY=VALUE lines of a file, comments left out."""
     lines = path.read_text().splitlines()

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from image.conftest import BOOT
+from image.lab import disk
 from image.lab.fileserver import FileServer
 
 SEED = 20251122
@@ -56,6 +57,35 @@ def test_data_survives(make_machine, rounds, report):
         assert "making it" not in machine.shell("logread"), f"round {number}"
     assert checked > 0
     report(f"{rounds} power cuts while writing: {checked} files whole, {(time.monotonic() - started) / rounds:.0f} s a round")
+    _a_reset_survives(machine, report)
+
+
+def _a_reset_survives(machine, report):
+    """The power goes while /data is wiped, somewhere in it: the next start finishes that. Nothing of the site is left."""
+    secret = f"the key of the hall {random.random()}"
+    machine.shell(f"echo '{secret}' >/data/site/authorized_keys; cp /data/site/authorized_keys /data/deleted; sync; rm /data/deleted; sync")
+    assert secret.encode() in data_partition(machine)
+    boots, started = len(machine.runs), time.monotonic()
+    machine.shell("picam-update --factory-reset >/run/out 2>&1 &")
+    machine.wait_console("factory reset: wiping /data from 0 to 64 MiB", BOOT, since=boots)
+    machine.power_cut()
+    machine.power_on()
+    machine.wait_jpeg(BOOT)
+    report(f"a picture {time.monotonic() - started:.0f} s after --factory-reset, a power cut included; {machine.history()}")
+    assert secret.encode() not in data_partition(machine)
+    # What the technician left on the first partition is taken over again.
+    assert machine.shell("ls /data/picam /data/site").split() == ["/data/picam:", "picam.toml", "state", "/data/site:"]
+    assert " /data ext4 rw" in machine.shell("cat /proc/mounts")
+    machine.wait_status(lambda status: [start["number"] for start in status["starts"]] == [1], 60)
+
+
+def data_partition(machine):
+    """The bytes of the card's last partition, as they are on the card by now."""
+    machine.shell("sync")
+    _, start, length = disk.partitions(machine.image)[7]
+    with machine.image.open("rb") as image:
+        image.seek(start)
+        return image.read(length)
 
 
 @pytest.fixture(scope="module")

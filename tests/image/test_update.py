@@ -93,6 +93,14 @@ def falls_back(machine, url, report, how):
     return after
 
 
+def follow(machine, url):
+    machine.shell(f"printf '\\n[update]\\nurl = \"{url}\"\\n' >>/data/picam/picam.toml")
+
+
+def unfollow(machine):
+    machine.shell("sed -i '/^.update/,$d' /data/picam/picam.toml")
+
+
 def test_wrong_key_is_refused(machine, server):
     assert "certificate" in refused(machine, server.url("stranger.raucb"))
 
@@ -147,9 +155,39 @@ def test_good_update_is_committed(machine, server, report):
     assert machine.runs[-1].slot == "B" and not machine.runs[-1].tryboot
 
 
+def last_starts(machine, number):
+    """"REASON: OUTCOME" of the last starts, the last one first, once that one has an outcome."""
+    status = machine.wait_status(lambda status: status["starts"] and status["starts"][0]["outcome"] != "starting", 60)
+    return [f"{start['reason']}: {start['outcome']}" for start in status["starts"][:number]]
+
+
+def test_the_starts_are_told_of(machine):
+    assert last_starts(machine, 3) == ["power: serving", "trial: committed", "power: serving"]
+    told = machine.shell("picam-update --status; cat /data/update/starts").splitlines()
+    assert [line.split()[3:5] for line in told if line.startswith("start: ")][-2:] == [["B", "1.1.0"]] * 2
+    assert [line.split()[2:] for line in told[-2:]] == [["B", "1.1.0", "trial", "committed"], ["B", "1.1.0", "power", "serving"]]
+
+
+def test_there_is_a_way_back(machine, server, report):
+    boots, started = len(machine.runs), time.monotonic()
+    machine.shell("picam-update --rollback >/run/update.out 2>&1 &")
+    machine.wait_boots(boots + 1, 60)
+    assert machine.runs[boots - 1].ended == "tryboot" and machine.runs[boots].tryboot, machine.history()
+    machine.wait_console("slot A is committed", TRIAL + BOOT, since=boots)
+    report(f"back in the other slot, committed, {time.monotonic() - started:.0f} s after --rollback")
+    status = machine.shell("picam-update --status").splitlines()
+    assert status[:3] == [f"running: {FACTORY_VERSION} (picam-qemu-aarch64) in slot A", "committed: yes", "left: 1.1.0, by --rollback"]
+    follow(machine, server.url("good.raucb"))
+    code, told = machine.shell_code("picam-update --check", INSTALL)
+    unfollow(machine)
+    assert code == 2 and "1.1.0, which was left by picam-update --rollback" in told
+    assert machine.status()["update"]["result"] == "refused"
+
+
 def test_picam_that_does_not_start(machine, server, report):
     status = falls_back(machine, server.url("no-start.raucb"), report, "restart")
     assert "failed: 1.2.0 did not hold" in status
+    assert last_starts(machine, 2) == ["fall-back: serving", "trial: failed: no 30 s of fresh frames within 120 s"]
     assert "no 30 s of fresh frames" in machine.shell("cat /data/update/failed.log")
 
 
@@ -163,12 +201,18 @@ def test_slot_that_does_not_boot(machine, server, report):
 
 def test_kernel_that_hangs(machine, server, report):
     falls_back(machine, server.url("no-kernel.raucb"), report, "firmware watchdog")
+    # A slot that has not come so far has written nothing.
+    assert last_starts(machine, 1) == ["fall-back: serving"]
+    assert "slot B is marked bad" in machine.shell_code("picam-update --rollback")[1]
 
 
 def test_failed_version_is_not_followed(machine, server):
     """[update] url leads to the version that has just failed: by itself the appliance leaves it alone."""
-    machine.shell(f"printf '\\n[update]\\nurl = \"{server.url('no-kernel.raucb')}\"\\n' >>/data/picam/picam.toml")
-    assert "failed its trial before" in machine.shell("picam-update --check", INSTALL)
+    follow(machine, server.url("no-kernel.raucb"))
+    code, told = machine.shell_code("picam-update --check", INSTALL)
+    assert code == 2 and "1.5.0, which failed its trial" in told
     machine.shell("/etc/init.d/S80update start; sleep 1; pidof picam-update || ps | grep -q '[p]icam-update --follow'")
-    machine.shell("/etc/init.d/S80update stop; sed -i '/^.update/,$d' /data/picam/picam.toml; /etc/init.d/S80update start")
+    machine.shell("/etc/init.d/S80update stop")
+    unfollow(machine)
+    machine.shell("/etc/init.d/S80update start")
     assert machine.shell("ps | grep -c '[p]icam-update --follow' || true") == "0"

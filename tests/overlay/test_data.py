@@ -64,7 +64,7 @@ def test_what_was_saved_stays_and_picam_can_save(root):
 def test_nothing_is_armed_that_cannot_be_remembered(root):
     root.shell("mkdir -p /data/update /run/picam; mount -t tmpfs -o ro tmpfs /data/update")
     output = root.shell("/usr/lib/picam/rauc-backend set-primary B; echo code $?")
-    assert "staged cannot be written" in output and "code 1" in output and root.shell("ls /run/picam") == ""
+    assert "trying cannot be written" in output and "code 1" in output and root.shell("ls /run/picam/armed 2>/dev/null") == ""
     root.shell("umount /data/update")
     assert root.shell("/usr/lib/picam/rauc-backend set-primary B; echo code $?; cat /run/picam/armed /data/update/staged") == "code 0\nB\nB"
 
@@ -77,7 +77,7 @@ mknod /dev/null c 1 3
 mkdir /dev/picam
 mv /events/partition /dev/picam/data 2>/dev/null
 mkdir -p /run/stand-ins
-ln -s /usr/sbin/e2fsck /usr/sbin/mke2fs /run/stand-ins
+ln -s /usr/sbin/e2fsck /usr/sbin/mkfs.ext4 /run/stand-ins
 printf '#!/bin/sh\\ncase "$*" in *ext4*) exit 255 ;; *) exec /programs/mount "$@" ;; esac\\n' >/run/stand-ins/mount
 chmod +x /run/stand-ins/mount
 sed '/^mkdir -p \\$RUN$/,$d' /usr/lib/picam/data >/run/data

@@ -21,6 +21,7 @@ case $1 in
 --print-config) printf '[server]\\nlisten = "0.0.0.0:8000"\\n[camera]\\nrate = 8.0\\n' ;;
 esac
 """
+BLIND = LIVE.replace("echo live $n", "echo blind no signal")
 SHORT = {"guard": {"PAUSE": 1, "TRIAL_FRESH": 3, "TRIAL_LIMIT": 30}}
 
 
@@ -40,12 +41,13 @@ def reset(autoboot, tryboot, bootloader, broken=()):
 
 @pytest.fixture
 def start(tmp_path_factory):
-    """start(boot, bootloader): a root as `reset` has started it, whose update was armed for slot B."""
+    """start(boot, bootloader): a root as `reset` has started it, whose update was armed for slot B, with a picam that has
+    frames."""
     running = []
 
-    def make(boot, bootloader, armed="B"):
+    def make(boot, bootloader, armed="B", picam=LIVE, times=SHORT):
         slot, partition, tryboot = boot
-        root = Overlay(tmp_path_factory.mktemp("root"), SHORT, {"usr/bin/picam": (LIVE, 0o755)}, slot)
+        root = Overlay(tmp_path_factory.mktemp("root"), times, {"usr/bin/picam": (picam, 0o755)}, slot)
         root.set_firmware(SOC[bootloader.board], **{k.replace("-", "_"): v for k, v in bootloader.device_tree(partition, tryboot).items()})
         running.append(root.__enter__())
         root.shell(f"mkdir -p /data/update; rm -f /data/update/staged; [ -z '{armed}' ] || echo {armed} >/data/update/staged")
@@ -76,20 +78,55 @@ def test_a_slot_that_was_tried_is_committed(start, bootloader):
     assert reset(written, False, OLD["pi4"])[:2] == ("B", 3), "what knows no sections starts the committed one, too"
 
 
+def wait_asked(root, times):
+    """Waits until the guard has asked so often."""
+    root.wait(lambda: int(root.shell("cat /run/n 2>/dev/null || echo 0")) > times, "the guard to look")
+
+
 @pytest.mark.parametrize("bootloader", NEW.values(), ids=NEW)
-def test_a_slot_that_the_firmware_walked_to_is_not_committed(start, bootloader):
+def test_a_slot_that_the_firmware_walked_to_is_adopted_once_it_has_proven_itself(start, bootloader):
     """Slot A is committed and cannot be started. Whether an update was armed before, or none ever, does not matter."""
     boot = reset(FACTORY, False, bootloader, broken={2})
     assert boot == ("B", 3, False)
     for armed in ("B", ""):
         root = start(boot, bootloader, armed)
-        root.start("/usr/lib/picam/guard")
-        root.wait_event("slot B runs although A is committed and no trial was asked for")
-        root.wait(lambda: int(root.shell("cat /run/n 2>/dev/null || echo 0")) > 8, "the guard to look")
-        assert autoboot(root) == FACTORY and "reboot" not in root.events()
-        assert "not on trial" in root.shell("/usr/lib/picam/rauc-backend set-state B good")
-        assert "slot B runs, but A is committed" in root.shell("picam-update x.raucb")
+        told = "slot B runs because the firmware could not start slot A: it is adopted once it has served frames for a while"
+        assert f"committed: no; {told}" in root.shell("picam-update --status").splitlines()
+        assert root.shell("picam-update x.raucb; echo $?") == f"picam-update: {told}: wait until it is\n2"
+        assert "not on trial" in root.shell("/usr/lib/picam/rauc-backend set-state B good"), "by the guard alone"
         assert autoboot(root) == FACTORY
+        root.start("/usr/lib/picam/guard")
+        root.wait_event("slot B runs because the firmware could not start slot A: adopted after 3 s of fresh frames")
+        root.wait_event("slot B is adopted in the place of slot A, which is marked bad: fresh frames for")
+        root.wait(lambda: root.shell("cat /run/picam/starts").endswith(" B 1.0.0 walk adopted"), "the log of the starts")
+        assert reset(autoboot(root), False, bootloader) == ("B", 3, False)
+        assert root.shell("ls /data/update") == "slot-A.bad\nstarts" and "reboot" not in root.events()
+        status = root.shell("picam-update --status").splitlines()
+        assert status[:2] == ["running: 1.0.0 (picam-test) in slot B", "committed: yes"]
+        assert status[-1].startswith("start: 1 ") and status[-1].endswith(" B 1.0.0 walk adopted")
+        # The next update goes into the other slot, which is tried.
+        assert root.shell("/usr/lib/picam/rauc-backend set-primary A; cat /run/picam/armed") == "A"
+
+
+def test_a_slot_that_the_firmware_walked_to_has_nothing_to_fall_back_to(start):
+    """Without frames it is neither adopted nor restarted after a trial's time."""
+    boot = reset(FACTORY, False, NEW["pi5"], broken={2})
+    root = start(boot, NEW["pi5"], picam=BLIND, times={"guard": {**SHORT["guard"], "TRIAL_LIMIT": 4}})
+    root.start("/usr/lib/picam/guard")
+    wait_asked(root, 10)
+    assert autoboot(root) == FACTORY and "reboot" not in root.events() and "adopted in the place" not in root.events()
+    assert root.shell("cat /run/picam/starts").endswith(" B 1.0.0 walk starting")
+
+
+@pytest.mark.parametrize("bootloader", NEW.values(), ids=NEW)
+def test_a_trial_that_nobody_remembers_is_not_committed(start, bootloader):
+    boot = reset(FACTORY, True, bootloader)
+    root = start(boot, bootloader, armed="")
+    root.start("/usr/lib/picam/guard")
+    root.wait_event("slot B runs although A is committed and no trial was asked for: the next start is in slot A")
+    wait_asked(root, 8)
+    assert autoboot(root) == FACTORY and "reboot" not in root.events()
+    assert "slot B runs, but A is committed: restart, which starts slot A" in root.shell("picam-update x.raucb")
 
 
 @pytest.mark.parametrize("bootloader", NEW.values(), ids=NEW)

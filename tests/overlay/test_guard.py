@@ -7,7 +7,7 @@ import time
 
 import pytest
 from support import raw
-from support.appliance import toml
+from support.appliance import ROOT, toml
 from support.attackers import HONEST, Exhaust, Flood
 from support.overlay import Overlay, unavailable
 from support.swarm import Swarm
@@ -133,6 +133,7 @@ def test_a_tool_that_fails_is_no_fault_of_picam(make_root, failure):
     root.start("/usr/lib/picam/guard")
     root.wait_event("no frames from picam for .*: restarting")
     root.wait_event("(?m)^reboot")
+    assert re.search(r"^1 \S+ A 1\.0\.0 power restarted: no frames from picam for 8 s\nguard$", root.shell("cat /data/update/starts /data/update/ended"))
     assert "picam --probe fails" in root.events() and "killing picam" not in root.events()
 
 
@@ -152,6 +153,7 @@ def test_frames_of_a_trial_are_counted_by_their_numbers_alone(make_root):
     root.wait_event("(?m)^reboot")
     assert "committed" not in root.events()
     assert "slot B" in root.shell("cat /data/update/failed.log")
+    assert re.search(r"^1 \S+ B 1\.0\.0 trial failed: no 7 s of fresh frames within 12 s$", root.shell("cat /data/update/starts"))
 
 
 def test_a_picam_that_starts_again_within_a_trial_counts_anew(make_root):
@@ -160,6 +162,27 @@ def test_a_picam_that_starts_again_within_a_trial_counts_anew(make_root):
     wait_asked(root, 2)
     answer(root, "echo live $n")
     root.wait_event("slot B is committed: fresh frames for [7-9] s", 120)
+    root.wait(lambda: root.shell("cat /run/picam/starts").endswith("B 1.0.0 trial committed"), "the log of the starts")
+    # A guard that starts again finds frames, and nothing that is news.
+    asked_before = asked(root)
+    root.shell("kill -9 $(cat /run/picam/guard.pid)")
+    root.start("/usr/lib/picam/guard")
+    root.wait(lambda: asked(root) > asked_before + 2, "the guard to look")
+    assert root.shell("cat /data/update/starts").count("\n") == 0
+    assert root.shell("cat /data/update/starts").endswith("B 1.0.0 trial committed")
+
+
+def test_a_commit_that_was_cut_short_is_a_commit(make_root):
+    """The guard stops a backend that takes too long, which may have written what counts before."""
+    backend = (ROOT / "rootfs-overlay/usr/lib/picam/rauc-backend").read_text()
+    slow = re.sub(r'(?m)^(        commit "\$slot" \|\| exit 1)\n        settled "\$slot"\n    else$', r"\1\n        exit 137\n    else", backend)
+    assert slow != backend
+    root = make_root(says="echo live $n", slot="B", files={"usr/lib/picam/rauc-backend": (slow, 0o755)})
+    root.start("/usr/lib/picam/guard")
+    root.wait_event("slot B is committed: fresh frames for")
+    assert "failed" not in root.events() and "reboot" not in root.events()
+    settled = root.shell("ls /data/update/staged; /usr/lib/picam/rauc-backend settle; ls /data/update")
+    assert settled.splitlines() == ["/data/update/staged", "starts"]
 
 
 def test_without_the_first_partition_there_is_no_trial_to_fail(make_root):

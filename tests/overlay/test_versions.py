@@ -1,4 +1,4 @@
-"""Which version picam-update takes for the older one, asked from its own function under every awk that is here."""
+"""Which version the scripts take for the older one, asked from their own function under every awk that is here."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ ORDERED = ["0.9.0", "1.0.0-rc1", "1.0.0-rc2", "1.0.0-rc10", "1.0.0", "1.0.1-beta
 
 
 def older(one, two, shell):
-    script = (ROOT / "rootfs-overlay/usr/bin/picam-update").read_text()
+    script = (ROOT / "rootfs-overlay/usr/lib/picam/common").read_text()
     function = re.search(r"^older\(\) \{.*?^\}", script, re.MULTILINE | re.DOTALL)[0]
     return subprocess.run([*shell, "-c", f'{function}\nolder "$1" "$2"', "sh", one, two]).returncode == 0
 

@@ -23,10 +23,18 @@ _STAND_INS = {
     "logger": 'case "$*" in *" -- "*) echo "logger $*" >>/events/log ;; *) exec cat >>/events/log ;; esac',
     "reboot": 'echo "reboot $*" >>/events/log',
     "sync": ":",
+    # The roots of the two slots, for want of block devices here, are folders.
+    "mount": '''case "$*" in
+    *"-t squashfs"*)
+        eval "place=\\${$#} device=\\${$(($# - 1))}"
+        exec /programs/busybox mount -o bind "/slots/${device##*/}" "$place"
+        ;;
+    *) exec /programs/busybox mount "$@" ;;
+    esac''',
     "modprobe": 'echo "modprobe $*" >>/events/log',
 }
 # What an image has beside its BusyBox, as far as the scripts and their tests call it.
-_OTHER_PACKAGES = ["dbus-daemon", "e2fsck", "fsck.fat", "mke2fs", "setpriv"]
+_OTHER_PACKAGES = ["dbus-daemon", "e2fsck", "fsck.fat", "mkfs.ext4", "setpriv"]
 _START = """
 set -e
 mount -t tmpfs tmpfs /mnt
@@ -64,9 +72,10 @@ def unavailable():
 class Overlay:
     """Context manager. `constants`: other values for NAME=NUMBER lines of a script, {script: {NAME: number}}, so that
     no test waits for minutes; `files`: {path: (text, mode)} more; `slot`: the one that runs; A is committed, B is on trial;
+    `other`: the version in the slot that does not run; 1.0.0 runs;
     `busybox`: one whose applets are all that there is, beside _OTHER_PACKAGES, instead of this machine's and all else."""
 
-    def __init__(self, folder, constants=None, files=None, slot="A", busybox=None):
+    def __init__(self, folder, constants=None, files=None, slot="A", busybox=None, other="1.0.0"):
         self.folder = Path(folder)
         self._path = "/programs" if busybox else "/programs:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
         tree = self.folder / "tree"
@@ -90,6 +99,8 @@ class Overlay:
             path.unlink(missing_ok=True)
             path.write_text(text)
             path.chmod(mode)
+        for name, version in (("root-a", other if slot == "B" else "1.0.0"), ("root-b", other if slot == "A" else "1.0.0")):
+            self.set_version(name, version)
         (self.folder / "cmdline").write_text(f"console=ttyS0 rauc.slot={slot}\n")
         shutil.copy(ROOT / "buildroot/board/common/boot/autoboot.txt", self.folder / "boot")
         self.slot = slot
@@ -127,6 +138,12 @@ class Overlay:
         (tree / "compatible").write_bytes(compatible.encode() + b"\0")
         for name, value in properties.items():
             (tree / "chosen/bootloader" / name.replace("_", "-")).write_bytes(struct.pack(">I", value))
+
+    def set_version(self, name, version):
+        """Writes what the root in root-a or root-b says of itself; before the start."""
+        release = self.folder / "tree/slots" / name / "etc/picam-release"
+        release.parent.mkdir(parents=True, exist_ok=True)
+        release.write_text(f"VERSION={version}\nCOMPATIBLE=picam-test\nBUILD_TIME=0\n")
 
     def __enter__(self):
         script = _START.format(folder=self.folder, slot=self.slot)

@@ -124,6 +124,22 @@ def test_the_guard_restarts_the_machine(make_appliance):
         wait(lambda: appliance.holder.poll() is not None, "the end of this systemd")
 
 
+def test_an_orderly_end_of_the_machine_is_remembered(make_appliance, tmp_path):
+    told = tmp_path / "told"
+    told.touch()
+    appliance = make_appliance(devices={"told": told})
+    appliance.enable("picam.service", "picam-guard.service")
+    tells = "[Service]\nExecStopPost=/bin/sh -c 'cat /data/update/ended >/dev/told'\n"
+    appliance.put("etc/systemd/system/picam-guard.service.d/tells.conf", tells)
+    with appliance:
+        wait(lambda: appliance.shell("cat /data/update/starts").endswith(" A 1.0.0 power serving"), "the log of the starts")
+        appliance.shell("systemctl restart picam-guard")
+        assert appliance.shell("ls /data/update") == "starts" and appliance.shell("cat /data/update/starts").count("\n") == 0
+        appliance.shell("systemctl --no-block reboot")
+        wait(told.read_text, "the guard's last word")
+    assert told.read_text() == "ordered\n"
+
+
 # Does what RAUC does to read a bundle over the network: a child that becomes nobody and is ended, and netlink.
 RAUC = """#!/bin/sh
 set -e

@@ -9,6 +9,12 @@ PICAM_VERSION := $(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q;}' $(BR2_EXTE
 PICAM_SITE = $(call qstrip,$(BR2_PACKAGE_PICAM_SITE))
 PICAM_SOURCE = picam-$(PICAM_VERSION)-aarch64.tar.xz
 PICAM_LICENSE = MIT, LGPL-2.1+ (libcamera), BSD-2-Clause (libpisp, tuning files)
+# The tarball holds an executable. libcamera is linked into it, so its source, which `make dist` puts beside the tarball,
+# goes with the image: `make legal-info`. The patches are in the tarball.
+PICAM_LIBCAMERA_VERSION := $(shell sed -n 's/^libcamera_version=//p' $(BR2_EXTERNAL_PICAM_PATH)/../cross/parts/sources.sh)
+PICAM_ACTUAL_SOURCE_TARBALL = libcamera_$(PICAM_LIBCAMERA_VERSION).orig.tar.gz
+# Buildroot finds out how to get the tarball by itself, but not for this one.
+PICAM_ACTUAL_SOURCE_SITE = $(if $(filter file://%,$(PICAM_SITE)),file+)$(PICAM_SITE)
 # Their hashes but that of LICENSE are recorded with the tarball's, by scripts/picam-hash.
 PICAM_LICENSE_FILES = \
 	share/doc/picam/LICENSE \

@@ -14,6 +14,8 @@ from . import disk
 from .tools import ToolError
 
 AUTOBOOT_LIMIT = 512
+# What PM_RSTS says of how this start came about. A restart in order is a reset by the watchdog, too.
+POWER_ON, WATCHDOG_RESET = 0x1000, 0x20
 SOC = {"pi4": "brcm,bcm2711", "pi5": "brcm,bcm2712"}
 
 
@@ -39,10 +41,11 @@ class Bootloader:
         """To the next bootable partition (PARTITION_WALK), where the wanted one is not bootable."""
         return self.built >= "2025-08-13"
 
-    def device_tree(self, partition, tryboot):
-        """{property: number} that it leaves in /chosen/bootloader."""
+    def device_tree(self, partition, tryboot, power_on=True):
+        """{property: number} that it leaves in /chosen/bootloader. power_on: this is no reset."""
         built = datetime.datetime.fromisoformat(self.built).replace(tzinfo=datetime.timezone.utc)
-        return {"partition": partition, "tryboot": int(tryboot), "build-timestamp": int(built.timestamp())}
+        reset = POWER_ON if power_on else WATCHDOG_RESET
+        return {"partition": partition, "tryboot": int(tryboot), "build-timestamp": int(built.timestamp()), "rsts": reset}
 
 
 @dataclass

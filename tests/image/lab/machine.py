@@ -78,9 +78,10 @@ class Machine(Access):
 
     def _boot_once(self, tryboot):
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+            power_on = not self.runs or self.runs[-1].ended in ("cut", "poweroff")
             boot = firmware.UBoot() if self.kind == "uboot" else firmware.start(self.image, tryboot, scratch, self.bootloader)
             this = Run({2: "A", 3: "B"}.get(boot.partition, "?"), boot.tryboot, time.monotonic())
-            command = self._command(boot, Path(scratch))
+            command = self._command(boot, Path(scratch), power_on)
             with self.changed:
                 if not self._power:
                     return "cut"
@@ -139,7 +140,7 @@ class Machine(Access):
                 return "poweroff"
         return "restart"
 
-    def _command(self, boot, scratch):
+    def _command(self, boot, scratch, power_on):
         forward = f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:8000"
         drive = f"file={self.image},format=raw,cache=writeback"
         if self.kind == "raspi3b":
@@ -163,7 +164,7 @@ class Machine(Access):
         if self.kind == "uboot":
             run("fdtput", "-t", "s", dtb, "/chosen", "bootargs", COMMON_COMMAND_LINE)
         run("fdtput", "-c", dtb, "/chosen/bootloader")
-        for name, value in self.bootloader.device_tree(boot.partition, boot.tryboot).items():
+        for name, value in self.bootloader.device_tree(boot.partition, boot.tryboot, power_on).items():
             run("fdtput", "-t", "u", dtb, "/chosen/bootloader", name, value)
         if self.kind == "virt":
             # By this the appliance knows whose bootloader was built when.

@@ -20,7 +20,7 @@ EXECUTABLES = [
     "usr/bin/rauc",
     "usr/bin/dbus-daemon",
     "usr/sbin/e2fsck",
-    "usr/sbin/mke2fs",
+    "usr/sbin/mkfs.ext4",
     "usr/sbin/dropbear",
     "usr/bin/dropbearkey",
 ]
