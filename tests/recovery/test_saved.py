@@ -135,26 +135,27 @@ def test_a_kill_at_any_moment_leaves_what_was_saved_or_is(start, tables, state, 
     seed = random.randrange(1 << 32)
     chance = random.Random(seed)
     picam = start(tables)
-    assert picam.get("/set?LensPosition=1&save=1")[0] == 200
+    assert picam.get("/set?ColourTemperature=1000&save=1")[0] == 200
     kill(picam)
-    possible, counted = {1}, {"before it": 0, "written": 0, "answered": 0}
+    possible, counted = {1000}, {"before it": 0, "written": 0, "answered": 0}
     span = 0.01
-    for lens in range(2, 2 + KILLS):
+    for kelvin in range(1002, 1002 + 2 * KILLS, 2):
         picam = start(tables)
         status = picam.status()
-        saved, requested = (status["controls"][which]["LensPosition"] for which in ("saved", "requested"))
+        saved, requested = (status["controls"][which]["ColourTemperature"] for which in ("saved", "requested"))
         assert saved in possible and status["state"] == {"saved": True, "problem": None}, f"seed {seed}"
-        assert requested == saved or requested == lens - 0.5 and len(possible) > 1, f"seed {seed}"
-        assert picam.get(f"/set?LensPosition={lens + 0.5}")[0] == 200  # which may be kept, and must not outlast the save
+        assert requested == saved or requested == kelvin - 1 and len(possible) > 1, f"seed {seed}"
+        assert picam.get(f"/set?ColourTemperature={kelvin + 1}")[0] == 200  # which may be kept, and must not outlast the save
         with raw.connect(picam.port) as sock:
-            sock.sendall(raw.get(f"/set?LensPosition={lens}&save=1"))
+            sock.sendall(raw.get(f"/set?ColourTemperature={kelvin}&save=1"))
             time.sleep(chance.uniform(0, span))  # the moment is what is tried
             kill(picam)
             answered = raw.read_to_end(sock, PATIENCE)[0].startswith(b"HTTP/1.1 200 ")
         text = (state / "saved.toml").read_text()
-        assert f"LensPosition = {lens}.0\n" in text or not answered, f"seed {seed}"
-        counted["answered" if answered else "written" if f"LensPosition = {lens}.0\n" in text else "before it"] += 1
-        possible = {lens} if answered else {saved, lens}
+        is_written = f"ColourTemperature = {kelvin}\n" in text
+        assert is_written or not answered, f"seed {seed}"
+        counted["answered" if answered else "written" if is_written else "before it"] += 1
+        possible = {kelvin} if answered else {saved, kelvin}
         span *= 0.8 if answered else 1.1  # most moments are to be before the answer, whatever the machine has to do
     assert {file.name.removesuffix(".new") for file in state.iterdir()} <= {"saved.toml", "controls.toml"}
     report(f"{KILLS} kills of a picam that saves, by how far it was: {counted}")
