@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::controls::{Availability, Control, Ranges, Set, TABLE};
 use crate::metrics::{Format, rss_bytes};
 use crate::pulse::Verdict;
+use crate::system::network::wifi;
 use crate::system::starts::{Start, last_starts};
 use crate::system::update::last_check;
 use serde_json::{Map, Value, json};
@@ -31,6 +32,7 @@ pub(super) fn json(context: &Context) -> Reply {
         })
     });
     let check = last_check();
+    let wifi = wifi();
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "source": config.camera.source.to_string(),
@@ -71,6 +73,12 @@ pub(super) fn json(context: &Context) -> Reply {
             "stalls": metrics.stalls.get(),
             "requests": metrics.requests.get(),
             "panics": metrics.panics.get(),
+        },
+        "network": {
+            "wifi": wifi.state,
+            "ssid": wifi.ssid,
+            "error": wifi.error,
+            "age_seconds": wifi.age.as_secs_f64(),
         },
         "update": {
             "result": check.result,

@@ -1,9 +1,10 @@
-//! picam and the operating system: cores, the address, supervisors, watchdogs, updates and starts, the sandbox.
+//! picam and the operating system: cores, the address, supervisors, watchdogs, updates and starts, Wi-Fi, the sandbox.
 
 pub mod affinity;
 pub mod descriptors;
 pub mod faults;
 pub mod instance;
+pub mod network;
 pub mod notify;
 pub mod sandbox;
 pub mod starts;

@@ -3,14 +3,13 @@ tests/camera-module, the real picam in an initramfs, nothing else."""
 
 import os
 import shutil
-import subprocess
-import threading
 import time
 from pathlib import Path
 
-from image.lab.access import Access, MachineError
+from image.lab.access import MachineError
 from image.lab.bootfs import pack_initramfs, start_initramfs
-from image.lab.tools import ENVIRONMENT, GUEST, run
+from image.lab.guest import InitramfsGuest, shell_devices
+from image.lab.tools import GUEST, run
 
 from camera.picture import read_picture
 
@@ -55,7 +54,7 @@ def build_initramfs(packages, module, files, folder, more_modules=()):
     return target
 
 
-class Guest(Access):
+class Guest(InitramfsGuest):
     """One machine, from start to stop. With `icount` its clock counts instructions. `disk`: an image, read only."""
 
     def __init__(self, packages, initramfs, folder, icount=True, megabytes=1536, compatible=PI4, disk=None):
@@ -69,36 +68,6 @@ class Guest(Access):
         if disk:
             self._disk = ["-drive", f"file={disk},if=none,id=disk,format=raw,readonly=on"]
             self._disk += ["-device", "virtio-blk-pci,drive=disk,romfile="]
-        self._console = []
-        self._qemu = None
-
-    def start(self, seconds=120):
-        """Boots; returns when its shell answers."""
-        self._qemu = subprocess.Popen(
-            self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT
-        )
-        threading.Thread(target=self._read_console, args=(self._qemu.stdout,), daemon=True).start()
-        self.run("true", seconds)
-        return self
-
-    def stop(self):
-        """Takes its power away."""
-        if self._qemu:
-            self._qemu.kill()
-            self._qemu.wait()
-            self._qemu = None
-        self._close_shell()
-
-    def _read_console(self, stream):
-        with stream, open(self.folder / "console.log", "a", encoding="utf-8") as log:
-            for raw in stream:
-                line = raw.decode(errors="replace").rstrip()
-                self._console.append(line)
-                log.write(line + "\n")
-                log.flush()
-
-    def console_end(self, lines=25):
-        return "\n".join(self._console[-lines:])
 
     def _command(self):
         qemu, machine = "qemu-system-aarch64", [*CPU, *self._memory, "-nodefaults", "-nographic", "-no-reboot"]
@@ -113,14 +82,8 @@ class Guest(Access):
             "-append", "console=ttyAMA0 loglevel=6 panic=5 oops=panic",
             "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:8000",
             "-device", "virtio-net-pci,netdev=net,romfile=",
-            "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
-            "-chardev", f"socket,id=shell,path={self._shell_path},server=on,wait=off",
-            "-device", "virtserialport,chardev=shell,name=shell", *self._disk,
+            "-device", "virtio-rng-pci", *shell_devices(self._shell_path), *self._disk,
         ]  # fmt: skip
-
-    def run(self, command, seconds=60, check=True):
-        """Runs a command as root; its output. MachineError if it fails, unless `check` is false."""
-        return self.shell(command, seconds, check)
 
     # The camera
 

@@ -241,7 +241,7 @@ def test_defconfigs_differ_only_in_the_board():
     settings = {name: assignments(BUILDROOT_TREE / f"configs/picam_{name}_defconfig") for name in BOARDS}
     hardware = re.compile(
         r"BR2_(aarch64|cortex|ARM_|LINUX|ROOTFS_POST_SCRIPT_ARGS|"
-        r"PACKAGE_(RPI|BRCM|WPA|WIRELESS)|TARGET_UBOOT|PACKAGE_HOST_UBOOT)"
+        r"PACKAGE_(RPI|BRCM|IW|WPA|WIRELESS)|TARGET_UBOOT|PACKAGE_HOST_UBOOT)"
     )
     common = {
         name: {key: value for key, value in values.items() if not hardware.match(key)}

@@ -172,6 +172,38 @@ def test_a_lease_is_taken(root):
     assert "10.0.0.7" not in said(root, "ip -4 address show dev lo")
 
 
+# What a wpa_cli says until nobody could ask any more, and what it answers.
+WPA_CLI = r"""#!/bin/sh
+case $* in
+*list_networks) printf 'network id / ssid / bssid / flags\n0\tnet\tany\t\n' ;;
+*scan_results) printf 'bssid / frequency / signal level / flags / ssid\n02:00:00:00:01:00\t2437\t-30\t[ESS]\tnet\n' ;;
+*)
+    printf '\r<3>CTRL-EVENT-NETWORK-NOT-FOUND \n> %.0s' 1 2 3
+    while read -r question; do cat /run/status; done
+    ;;
+esac
+"""
+
+
+def test_a_wifi_is_joined(distribution, tmp_path):
+    files = {f"programs/{name}": ("#!/bin/sh\n", 0o755) for name in ("wpa_supplicant", "iw")} | {"programs/wpa_cli": (WPA_CLI, 0o755)}
+    with Overlay(tmp_path, files=files, busybox=distribution[1]) as root:
+        root.shell("mkdir -p /data/site; mount -o remount,ro /boot; echo wpa_state=SCANNING >/run/status")
+        root.shell(r"mount -o remount,rw /boot; printf '\357\273\277ssid = net \r\npassword = correct horse\r\ncountry = de\r\n' >/boot/wifi.txt; mount -o remount,ro /boot")
+        assert said(root, "/usr/lib/picam/wifi configured; echo $?") == "0"
+        before = root.shell("wc -c </boot/wifi.txt")
+        with (tmp_path / "printed").open("w") as printed:
+            root.start("/usr/lib/picam/wifi", "run", "wlan0", stdout=printed, stderr=printed)
+            root.wait(lambda: root.shell("sed -n '1s/.* //p' /run/picam/wifi") == "unsuitable", "the state")
+            root.wait(lambda: "In reach" in root.shell("cat /boot/wifi-error.txt"), "the error")
+            root.shell("printf 'bssid=x\\nssid=net\\nid=0\\nwpa_state=COMPLETED\\n' >/run/status")
+            root.wait(lambda: root.shell("ls /boot/wifi-error.txt 2>/dev/null") == "", "the error to be gone")
+        assert root.shell("cat /data/site/wifi.txt") == 'ssid="net"\npassword="correct horse"\ncountry=DE'
+        assert root.shell("wc -c </boot/wifi.txt") == before and "horse" not in root.shell("cat /boot/wifi.txt")
+        assert "6e6574" in root.shell("cat /run/picam-wifi/wpa_supplicant.conf")
+        assert not MISSING.search((tmp_path / "printed").read_text()), (tmp_path / "printed").read_text()
+
+
 def test_the_init_scripts_start_and_stop(root, distribution):
     if distribution[0] == "openembedded":
         return  # systemd's there

@@ -1,5 +1,5 @@
 """usr/lib/picam/network, dhcp and S49ntpd as they are: what fails is told and tried again, and what a site's editor leaves in
-its files does no harm."""
+its files does no harm. Wi-Fi has test_wifi.py."""
 
 import pytest
 from support.overlay import Overlay, unavailable
@@ -18,7 +18,7 @@ PROGRAMS = {
 
 @pytest.fixture
 def root(tmp_path):
-    with Overlay(tmp_path, {"network": {"RETRY": 1}}, PROGRAMS) as root:
+    with Overlay(tmp_path, {"network": {"RETRY": 1}, "wifi": {"RETRY": 1}}, PROGRAMS) as root:
         root.shell("mkdir -p /data/site")
         yield root
 
@@ -44,7 +44,25 @@ def test_wifi_that_is_refused_is_told_and_tried_again(root):
     site(root, "wpa_supplicant.conf", "ctrl_interface=/run/wpa_supplicant\n")
     root.wait(lambda: root.events().count("wpa_supplicant -B -i wlan0") > 2, "it to be tried again")
     root.wait_event(r"logger .*wpa_supplicant -B .* ended with 255: Line 1: unknown global field")
-    assert "udhcpc -b -S -i wlan0" not in root.events() and root.events().count("-i eth0") == 1
+    root.wait_event("udhcpc .*-i wlan0")
+    assert root.events().count("-i eth0") == 1
+    state, name, error = root.shell("cat /run/picam/wifi").split("\n")
+    assert (state.split()[1], name) == ("refused", "") and error.endswith("does not start: Line 1: unknown global field")
+
+
+def test_each_address_is_its_own_interfaces(root):
+    root.start("/usr/lib/picam/network")
+    root.wait_event("ip link set lo up")
+    values = root.shell("cd /proc/sys/net/ipv4/conf; cat all/arp_ignore all/arp_announce default/ignore_routes_with_linkdown")
+    assert values == "1\n2\n1"
+
+
+def test_a_cable_is_the_way_out(root):
+    for name, wireless in (("eth0", False), ("wlan0", True)):
+        interface(root, name, wireless)
+        root.shell(f"interface={name} ip=10.0.0.7 router=10.0.0.1 /usr/lib/picam/dhcp bound")
+    routes = [line for line in root.events().splitlines() if line.startswith("ip route")]
+    assert routes == ["ip route add default via 10.0.0.1 dev eth0", "ip route add default via 10.0.0.1 dev wlan0 metric 600"]
 
 
 def test_a_fixed_address_from_a_windows_editor(root):
@@ -52,7 +70,7 @@ def test_a_fixed_address_from_a_windows_editor(root):
     site(root, "address.eth0", "\r\n# the hall's\r\n192.168.1.20/24 192.168.1.1 192.168.1.2\r\n\r\n")
     root.start("/usr/lib/picam/network")
     root.wait_event(r"(?m)^ip address add 192\.168\.1\.20/24 dev eth0$")
-    root.wait_event(r"(?m)^ip route add default via 192\.168\.1\.1$")
+    root.wait_event(r"(?m)^ip route add default via 192\.168\.1\.1 dev eth0$")
     root.wait_event("eth0 has the fixed address")
     assert root.shell("cat /run/resolv.conf") == "nameserver 192.168.1.2"
 

@@ -16,6 +16,7 @@ EXPOSURE = {
     "picam-ssh.service": 9.3,  # root's shell
     "picam-update.service": 5.0,
     "picam-wifi.service": 3.7,
+    "picam-wifi-watch.service": 5.1,
 }
 # Each of these makes systemd give a service mounts of its own: what it mounts then, others do not see.
 OWN_MOUNTS = (
@@ -30,13 +31,17 @@ OWN_MOUNTS = (
 def units(tmp_path_factory):
     folder = tmp_path_factory.mktemp("units")
     made = Units(folder, OVERLAY, ["/usr/bin/picam", "/usr/sbin/wpa_supplicant", "/bin/kill"])
-    (made.root / "usr/lib/systemd/system/picam-wifi.service").write_text((WIFI / "picam-wifi.service").read_text())
+    for unit in WIFI.glob("*.service"):
+        (made.root / "usr/lib/systemd/system" / unit.name).write_text(unit.read_text())
     return made
 
 
+def services():
+    return [*OVERLAY.glob("usr/lib/systemd/system/*.service"), *WIFI.glob("*.service")]
+
+
 def test_each_unit_has_a_limit():
-    services = [*OVERLAY.glob("usr/lib/systemd/system/*.service"), *WIFI.glob("*.service")]
-    assert {path.name for path in services} == set(EXPOSURE)
+    assert {path.name for path in services()} == set(EXPOSURE)
 
 
 @pytest.mark.parametrize("unit", EXPOSURE)
@@ -48,9 +53,9 @@ def test_systemd_verifies_all_units(units):
     assert units.complaints(*EXPOSURE, "picam-update.timer") == ""
 
 
-@pytest.mark.parametrize("script", ["data", "guard", "ssh", "picam-update"])
-def test_who_mounts_has_the_mounts_of_all(script):
-    """usr/lib/picam/data mounts, rauc-backend remounts, and a technician's shell does as it likes."""
-    unit = OVERLAY / f"usr/lib/systemd/system/picam-{script.removeprefix('picam-')}.service"
+@pytest.mark.parametrize("name", ["data", "guard", "ssh", "update", "wifi-watch"])
+def test_who_mounts_has_the_mounts_of_all(name):
+    """usr/lib/picam/data mounts, rauc-backend and wifi remount, and a technician's shell does as it likes."""
+    (unit,) = [path for path in services() if path.name == f"picam-{name}.service"]
     given = set(re.findall(r"^(\w+)=", unit.read_text(), re.M))
     assert given & set(OWN_MOUNTS) == set()

@@ -5,6 +5,7 @@ import re
 import subprocess
 
 import pytest
+from support.appliance import ROOT
 from support.systemd import unavailable, wait
 
 pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
@@ -173,3 +174,50 @@ def test_a_technicians_shell_mounts_for_all(make_appliance):
         appliance.shell("mkdir -p /data/site && echo key >/data/site/authorized_keys && systemctl start picam-ssh")
         wait(lambda: "mounted" in appliance.log("picam-ssh"), "the shell")
         assert appliance.shell("findmnt --noheadings --output FSTYPE /mnt") == "tmpfs"
+
+
+WIFI = ROOT / "meta-picam/recipes-picam/picam-wifi/files"
+# Says what a real one says of a wrong password, until somebody has corrected it.
+WPA_CLI = r"""#!/usr/bin/busybox sh
+[ -r /run/picam-wifi/wpa_supplicant.conf ] || exit 1
+printf '\r<3>CTRL-EVENT-SSID-TEMP-DISABLED id=0 ssid="net" auth_failures=1 duration=10 reason=WRONG_KEY\n> '
+while read -r question; do cat /run/answer; done
+"""
+# Wants what it needs of its file, and of the kernel.
+WPA_SUPPLICANT = """#!/bin/sh
+set -e
+grep -q 'psk="correct horse"' "$6"
+ip link set lo down
+exec sleep 600
+"""
+IW = '#!/bin/sh\n[ "$*" = "dev wlan0 set power_save off" ] && ip link set lo up && : >/run/saves-no-power\n'
+
+
+def test_a_wifi_is_joined(make_appliance):
+    appliance = make_appliance()
+    for path in WIFI.glob("*.service"):
+        # No such device is here.
+        unit = re.sub(r"^BindsTo=.*\n", "", path.read_text(), flags=re.M)
+        unit = unit.replace("WantedBy=sys-subsystem-net-devices-wlan0.device", "WantedBy=multi-user.target")
+        appliance.put(f"etc/systemd/system/{path.name}", unit.replace("sys-subsystem-net-devices-wlan0.device", ""))
+    # The distributions' shell.
+    appliance.change("usr/lib/picam/wifi", r"\A#!/bin/sh$", "#!/usr/bin/busybox sh")
+    for name, text in (("wpa_supplicant", WPA_SUPPLICANT), ("wpa_cli", WPA_CLI), ("iw", IW)):
+        appliance.put(f"usr/sbin/{name}", text, 0o755)
+    (appliance.folder / "boot/wifi.txt").write_text("ssid=net\npassword=correct horse\n")
+    appliance.enable("picam-wifi.service", "picam-wifi-watch.service")
+    with appliance:
+        appliance.shell("mkdir -p /data/site; mount -o remount,ro /boot; echo wpa_state=SCANNING >/run/answer")
+        appliance.shell("systemctl restart picam-wifi picam-wifi-watch")
+        wait(lambda: "The password is wrong" in appliance.shell("cat /boot/wifi-error.txt"), "the error on the card")
+        assert appliance.show("picam-wifi", "ActiveState") == "active", appliance.log("picam-wifi")
+        assert "ro," in appliance.shell("findmnt --noheadings --output OPTIONS /boot")
+        appliance.shell("printf 'id=0\\nwpa_state=COMPLETED\\n' >/run/answer")
+        wait(lambda: "connected" in appliance.shell("cat /run/picam/wifi"), "the connection")
+        assert "horse" not in appliance.shell("cat /boot/wifi.txt") and "horse" in appliance.shell("cat /data/site/wifi.txt")
+        assert appliance.shell("ls /boot/wifi-error.txt /run/saves-no-power 2>/dev/null") == "/run/saves-no-power"
+        for unit in ("picam-wifi", "picam-wifi-watch"):
+            assert status(appliance, unit)["NoNewPrivs"] == "1"
+        # Nothing to join is nothing to start, again and again.
+        appliance.shell("mount -o remount,rw /boot; rm /boot/wifi.txt /data/site/wifi.txt; systemctl restart picam-wifi")
+        assert appliance.show("picam-wifi", "ActiveState") == "inactive" and appliance.shell("ls /run/picam/wifi 2>/dev/null") == ""

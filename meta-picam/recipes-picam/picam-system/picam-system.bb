@@ -15,6 +15,7 @@ FILESEXTRAPATHS:prepend := "${PICAM_TOP}:${PICAM_TOP}/rootfs-overlay:"
 SRC_URI = "\
     file://LICENSE \
     file://etc/dbus-1/system-local.conf \
+    file://etc/sysctl.d/60-picam.conf \
     file://etc/systemd/journald.conf.d/picam.conf \
     file://etc/systemd/timesyncd.conf.d/picam.conf \
     file://etc/udev/rules.d/60-picam.rules \

@@ -1,5 +1,5 @@
 SUMMARY = "Wi-Fi of the picam appliance"
-DESCRIPTION = "wpa_supplicant on wlan0, once the site has put its networks into /data/site/wpa_supplicant.conf."
+DESCRIPTION = "wpa_supplicant on wlan0, once the site has put wifi.txt on the card; picam-system has the script."
 SECTION = "network"
 CVE_PRODUCT = "picam"
 LICENSE = "MIT"
@@ -14,19 +14,21 @@ SRC_URI = "\
     file://LICENSE \
     file://80-wlan0.network \
     file://picam-wifi.service \
+    file://picam-wifi-watch.service \
 "
 
 S = "${UNPACKDIR}"
 
 inherit systemd
 
-SYSTEMD_SERVICE:${PN} = "picam-wifi.service"
+SYSTEMD_SERVICE:${PN} = "picam-wifi.service picam-wifi-watch.service"
 
 do_install() {
     install -D -m 0644 ${S}/picam-wifi.service ${D}${systemd_system_unitdir}/picam-wifi.service
+    install -D -m 0644 ${S}/picam-wifi-watch.service ${D}${systemd_system_unitdir}/picam-wifi-watch.service
     install -D -m 0644 ${S}/80-wlan0.network ${D}${systemd_unitdir}/network/80-wlan0.network
 }
 
 FILES:${PN} += "${systemd_unitdir}"
 
-RDEPENDS:${PN} = "picam-system wpa-supplicant"
+RDEPENDS:${PN} = "iw picam-system wpa-supplicant wpa-supplicant-cli"

@@ -2,7 +2,7 @@
 
 use super::Force;
 use crate::config::{Config, Layers, Source};
-use crate::system::update;
+use crate::system::{network, update};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
@@ -86,7 +86,9 @@ fn uses(
     ];
     let mut read_around = |path: &Path| uses.extend(around(path).map(|path| (path, Use::Read)));
     layers.files.iter().for_each(|file| read_around(file));
-    read_around(Path::new(update::FILE));
+    [network::FILE, update::FILE]
+        .into_iter()
+        .for_each(|file| read_around(Path::new(file)));
     match &config.camera.source {
         Source::Pattern => {}
         Source::Replay(path) => read_around(path),
