@@ -211,7 +211,7 @@ def test_a_wifi_is_joined(make_appliance):
         appliance.shell("systemctl restart picam-wifi picam-wifi-watch")
         wait(lambda: "The password is wrong" in appliance.shell("cat /boot/wifi-error.txt"), "the error on the card")
         assert appliance.show("picam-wifi", "ActiveState") == "active", appliance.log("picam-wifi")
-        assert "ro," in appliance.shell("findmnt --noheadings --output OPTIONS /boot")
+        wait(lambda: "ro," in appliance.shell("findmnt --noheadings --output OPTIONS /boot"), "the card to be closed again")
         appliance.shell("printf 'id=0\\nwpa_state=COMPLETED\\n' >/run/answer")
         wait(lambda: "connected" in appliance.shell("cat /run/picam/wifi"), "the connection")
         assert "horse" not in appliance.shell("cat /boot/wifi.txt") and "horse" in appliance.shell("cat /data/site/wifi.txt")
