@@ -157,7 +157,7 @@ const controls = (() => {
       const head = [input];
       let auto = null;
       if (row.auto) {
-        auto = dom.make('input', { type: 'checkbox', onchange: () => (auto.checked ? set(row.name, 'auto') : ask(scale.value(slider.value))) });
+        auto = dom.make('input', { type: 'checkbox', onchange: () => set(row.name, auto.checked ? 'auto' : input.value || scale.tidy(scale.value(slider.value), whole)) });
         head.unshift(dom.make('label', { class: 'check' }, auto, 'auto'));
         inputs.push(auto);
       }
