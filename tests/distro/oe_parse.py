@@ -54,7 +54,7 @@ def make_dtb_boot_files(d):
 
 REPORTED = re.compile(
     r"PV|PICAM_[A-Z0-9_]+|SRC_URI|RAUC_(BUNDLE|SLOT)_\w+|SYSTEMD_SERVICE:.*|USERADD_PARAM:.*|DISTRO_VERSION|"
-    r"IMAGE_INSTALL|IMAGE_FSTYPES|WKS_FILE|do_compile|do_install"
+    r"IMAGE_INSTALL|IMAGE_FSTYPES|RDEPENDS:.*|WKS_FILE|do_compile|do_install"
 )
 
 
