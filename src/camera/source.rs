@@ -62,6 +62,12 @@ pub trait Camera {
     /// The source failed and has to be opened again.
     fn restart(&mut self) -> Result<(), CameraError>;
 
+    /// How much brighter pictures are than those with all the sensor's pixels, of the same light: a sensor that adds pixels
+    /// up is more sensitive.
+    fn sensitivity(&self) -> f64 {
+        1.0
+    }
+
     /// The lens, if it is a known one.
     fn lens(&self) -> Option<Lens> {
         None

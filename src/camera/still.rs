@@ -9,6 +9,8 @@ use std::time::Duration;
 const SIZE: (u32, u32) = (4608, 2592);
 /// Frames a second while a still is taken: the sensor's highest rate with all pixels is 14.
 const RATE: f64 = 10.0;
+/// The IMX708's highest gain.
+const MOST_GAIN: f64 = 16.0;
 /// The first frames after a start may not have what was asked for.
 const SKIPPED: usize = 2;
 /// A camera that has delivered no picture after this many waits will deliver none.
@@ -41,6 +43,7 @@ pub(super) fn wanted(
     config: &CameraConfig,
     requested: &Set,
     readings: &Readings,
+    sensitivity: f64,
 ) -> (CameraConfig, Set) {
     let config = CameraConfig {
         width: SIZE.0,
@@ -51,18 +54,20 @@ pub(super) fn wanted(
         ..config.clone()
     };
     let mut found = Set::default();
+    // A value that the table refuses is left to the automatic.
+    if let (Some(time), Some(gain)) = (readings.exposure_time, readings.analogue_gain) {
+        let light = f64::from(time) * gain * sensitivity;
+        let gain = (gain * sensitivity).clamp(1.0, MOST_GAIN);
+        let _ = found.insert("AnalogueGain", &gain.to_string());
+        let _ = found.insert("ExposureTime", &(light / gain).round().to_string());
+    }
     let mut hold = |id: ControlId, name: &str, value: Option<String>| {
-        // A value that the table refuses is left to the automatic.
         if let (None, Some(value)) = (requested.get(id), value) {
             let _ = found.insert(name, &value);
         }
     };
-    let exposure = readings.exposure_time.map(|it| it.to_string());
-    let gain = readings.analogue_gain.map(|it| it.max(1.0).to_string());
     let temperature = readings.colour_temperature.map(|it| it.to_string());
     let lens = readings.lens_position.map(|it| it.to_string());
-    hold(ControlId::ExposureTime, "ExposureTime", exposure);
-    hold(ControlId::AnalogueGain, "AnalogueGain", gain);
     hold(ControlId::LensPosition, "LensPosition", lens);
     if requested.get(ControlId::ColourGains).is_none() {
         hold(
@@ -112,14 +117,32 @@ mod tests {
             lens_position: Some(2.0),
             ..Readings::default()
         };
-        let (config, set) = wanted(&CameraConfig::default(), &requested, &readings);
+        let (config, set) = wanted(&CameraConfig::default(), &requested, &readings, 1.0);
         assert_eq!((config.width, config.height), SIZE);
         let expected =
             "ExposureTime=12345&AnalogueGain=2.5&ColourTemperature=4200&LensPosition=3&Contrast=2";
         let mut expected = Set::parse_query(expected).unwrap();
         expected.merge(&Set::parse_query("AfMode=manual&AwbEnable=0").unwrap());
         assert_eq!(set, expected);
-        let (_, same) = wanted(&CameraConfig::default(), &requested, &Readings::default());
+        let (_, same) = wanted(
+            &CameraConfig::default(),
+            &requested,
+            &Readings::default(),
+            2.0,
+        );
         assert_eq!(same, requested);
+        for (gain, time) in [(2.5, 12_345), (12.0, 18_518)] {
+            let readings = Readings {
+                analogue_gain: Some(gain),
+                ..readings
+            };
+            let (_, brighter) = wanted(&CameraConfig::default(), &requested, &readings, 2.0);
+            let text = brighter.to_string();
+            let gain = (2.0 * gain).min(16.0);
+            assert!(
+                text.contains(&format!("ExposureTime={time} AnalogueGain={gain}")),
+                "{text}"
+            );
+        }
     }
 }

@@ -90,6 +90,10 @@ impl Camera for TurnedCamera {
         self.camera.restart()
     }
 
+    fn sensitivity(&self) -> f64 {
+        self.camera.sensitivity()
+    }
+
     fn lens(&self) -> Option<Lens> {
         self.camera.lens()
     }

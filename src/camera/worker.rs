@@ -135,8 +135,9 @@ impl<W: World> CaptureWorker<W> {
                             self.hold(opened)
                         }
                         Left::Still(outcome) => {
+                            let sensitivity = camera.sensitivity();
                             self.close(camera);
-                            let still = self.take_still(&readings);
+                            let still = self.take_still(&readings, sensitivity);
                             let _ = outcome.send(still); // whoever asked may have gone
                             let opened = self.open();
                             self.hold(opened)

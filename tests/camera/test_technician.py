@@ -60,7 +60,8 @@ def test_a_still_looks_like_the_stream_which_goes_on(guest_with, report):
     report(f"a still took {guest_with.clock() - began:.1f} s, {len(body)} bytes")
     taken = read_picture(body)
     assert (taken.width, taken.height) == (4608, 2592)
-    assert abs(taken.exposure * taken.gain / (before.exposure * before.gain) - 1) < 0.05
+    # Four pixels that are read as one have twice the sensitivity.
+    assert abs(taken.exposure * taken.gain / (2 * before.exposure * before.gain) - 1) < 0.05
     assert abs(taken.lens - before.lens) <= 4
     assert abs(taken.greys[3][1] - before.greys[3][1]) < 12
     assert b"Camera Module 3" in body[:2000]
@@ -79,7 +80,7 @@ def pixels(guest):
     (90, "false", lambda picture: cv2.rotate(picture, cv2.ROTATE_90_COUNTERCLOCKWISE)),
 ])  # fmt: skip
 def test_the_camera_is_turned(camera, rotation, mirror, back):
-    """The bottom's stripes and the top's stamp are where they belong, whoever turns the picture."""
+    """The patches are where they belong, whoever turns the picture."""
     guest = camera(SMALL)
     guest.run("sleep 8")
     expected = guest.picture()
@@ -89,7 +90,7 @@ def test_the_camera_is_turned(camera, rotation, mirror, back):
     assert turned.shape == (360, 640, 3)
     _, jpeg = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, 95])
     straight = read_picture(jpeg.tobytes())
-    assert abs(straight.gain / expected.gain - 1) < 0.3 and straight.number > 0, "the stamp is read at the top"
+    # Not the stamp: what reads the sensor out draws it, wherever the sensor began.
     for row, wanted in ((straight.greys, expected.greys), (straight.colours, expected.colours)):
         for patch, other in zip(row, wanted):
             assert max(abs(one - two) for one, two in zip(patch, other)) < 30, (straight, expected)

@@ -46,6 +46,12 @@ pub(super) fn is_imx708(model: &str) -> bool {
     model == "imx708" || model.starts_with("imx708_")
 }
 
+/// How much brighter this mode's pictures are than those with all pixels: four pixels that are read as one have twice the
+/// sensitivity (Sony's data, as Raspberry Pi's documentation has it).
+pub(super) fn sensitivity(mode: Mode) -> f64 {
+    if mode.width < 4608 { 2.0 } else { 1.0 }
+}
+
 /// The lens of a Camera Module 3, by the sensor's name in the device tree.
 pub(super) fn lens(model: &str) -> Option<Lens> {
     const NORMAL: Lens = Lens {

@@ -359,6 +359,10 @@ impl Camera for Libcamera {
         self.start()
     }
 
+    fn sensitivity(&self) -> f64 {
+        self.mode.map_or(1.0, choice::sensitivity)
+    }
+
     fn lens(&self) -> Option<Lens> {
         choice::lens(&self.model)
     }

@@ -9,9 +9,13 @@ use crate::pulse::Phase;
 use log::{info, warn};
 
 impl<W: World> CaptureWorker<W> {
-    /// Opens the camera for a still alone; it was closed before, and reported `readings`.
-    pub(super) fn take_still(&mut self, readings: &Readings) -> Result<Still, String> {
-        let (config, set) = wanted(&self.config, &self.requested, readings);
+    /// Opens the camera for a still alone; it was closed before, and reported `readings` with pictures of this `sensitivity`.
+    pub(super) fn take_still(
+        &mut self,
+        readings: &Readings,
+        sensitivity: f64,
+    ) -> Result<Still, String> {
+        let (config, set) = wanted(&self.config, &self.requested, readings, sensitivity);
         info!("camera: a still of {}x{}", config.width, config.height);
         let taken = self.open_and_take(&config, &set);
         taken.map_err(|error| {
