@@ -236,10 +236,7 @@ impl Device {
             Some("60") => 8_333.0,
             _ => 1.0,
         };
-        let most = longest
-            .min(self.longest)
-            .max(total / MOST_GAIN)
-            .min(self.longest);
+        let most = longest.max(total / MOST_GAIN).min(self.longest);
         let time = total.clamp(1.0, most);
         let time = match time >= period {
             true => (time / period).floor() * period,
