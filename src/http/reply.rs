@@ -128,15 +128,19 @@ impl Reply {
         Self::text(Status::NoContent, "", String::new())
     }
 
-    /// A JPEG, which is not copied.
+    /// A JPEG, which is not copied, with its time and number.
     pub fn jpeg(jpeg: Arc<Jpeg>) -> Self {
-        Self {
+        let (timestamp, sequence) = (jpeg.timestamp.clone(), jpeg.sequence.to_string());
+        let reply = Self {
             status: Status::Ok,
             content_type: "image/jpeg",
             headers: String::new(),
             caching: "no-store",
             body: Body::Jpeg(jpeg),
-        }
+        };
+        reply
+            .with("X-Timestamp", &timestamp)
+            .with("X-Frame", &sequence)
     }
 
     /// The picture's number in the hub, if it is one.

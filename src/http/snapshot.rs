@@ -9,7 +9,7 @@ use super::status::no_picture;
 use super::{Context, Rendition};
 use crate::clock::Timestamp;
 use crate::hub::Jpeg;
-use crate::jpeg::Crop;
+use crate::jpeg::Ordered;
 use crate::picture::Window;
 use crate::pulse::Verdict;
 use std::io;
@@ -45,9 +45,7 @@ pub(super) fn reply(
         }
     };
     Ok(match picture {
-        Some(jpeg) => Reply::jpeg(Arc::clone(&jpeg))
-            .with("X-Timestamp", &jpeg.timestamp)
-            .with("X-Frame", &jpeg.sequence.to_string()),
+        Some(jpeg) => Reply::jpeg(jpeg),
         None => no_picture(context, context.verdict()),
     })
 }
@@ -75,12 +73,15 @@ impl Asked {
 }
 
 /// The part that was asked for; `None` if there is no picture.
-fn wait_for_crop(client: &mut Client, crop: &Crop) -> io::Result<Option<Arc<Jpeg>>> {
+fn wait_for_crop(
+    client: &mut Client,
+    crop: &Ordered<Option<Arc<Jpeg>>>,
+) -> io::Result<Option<Arc<Jpeg>>> {
     let give_up = Instant::now() + CROP_TIME;
-    while !crop.is_there() && Instant::now() < give_up {
-        client.wait(Some(give_up), || crop.is_there())?;
+    while crop.outcome().is_none() && Instant::now() < give_up {
+        client.wait(Some(give_up), || crop.outcome().is_some())?;
     }
-    Ok(crop.jpeg())
+    Ok(crop.outcome().flatten())
 }
 
 /// The picture that is asked for; `None` if there will be none in time.

@@ -51,11 +51,7 @@ pub(super) fn reply(
     let give_up = Instant::now() + PATIENCE;
     loop {
         match ordered.outcome() {
-            Some(Ok(jpeg)) => {
-                let (timestamp, sequence) = (jpeg.timestamp.clone(), jpeg.sequence.to_string());
-                let reply = Reply::jpeg(jpeg).with("X-Timestamp", &timestamp);
-                return Ok(reply.with("X-Frame", &sequence));
-            }
+            Some(Ok(jpeg)) => return Ok(Reply::jpeg(jpeg)),
             Some(Err(reason)) => {
                 let line = format!("no still: {reason}");
                 return Ok(Reply::line(Status::Unavailable, &line));

@@ -1,6 +1,7 @@
 //! JPEGs of a part of the newest frame, pixel by pixel, on a thread of their own: one after the other, for those who ask.
 
 use super::Encoder;
+use super::orders::{Order, Ordered, order};
 use crate::camera::Frame;
 use crate::clock::{Timestamp, unix_seconds};
 use crate::feed::Feed;
@@ -8,9 +9,9 @@ use crate::hub::{Jpeg, Waiter};
 use crate::picture::{Window, crop};
 use log::error;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
 /// Askers that may wait; what is beyond is refused.
@@ -18,30 +19,11 @@ const MOST_WAITING: usize = 8;
 /// Somebody looks closely.
 const QUALITY: u8 = 95;
 
+/// What comes of an order; `None` if there was no frame.
+type Crop = Option<Arc<Jpeg>>;
+
 /// The running thread. It ends with this.
-pub struct Crops(SyncSender<Order>);
-
-/// Somebody's wish for a part of the newest frame.
-struct Order {
-    window: Window,
-    outcome: Arc<OnceLock<Option<Arc<Jpeg>>>>,
-    waiter: Arc<Waiter>,
-}
-
-/// What will come of a wish.
-pub struct Crop(Arc<OnceLock<Option<Arc<Jpeg>>>>);
-
-impl Crop {
-    /// Whether it was made.
-    pub fn is_there(&self) -> bool {
-        self.0.get().is_some()
-    }
-
-    /// The JPEG; `None` if there was no frame.
-    pub fn jpeg(&self) -> Option<Arc<Jpeg>> {
-        self.0.get().cloned().flatten()
-    }
-}
+pub struct Crops(SyncSender<Order<Window, Crop>>);
 
 impl Crops {
     /// Starts the thread, which takes its frames from `feed` and its JPEGs' numbers from `numbers`.
@@ -57,28 +39,23 @@ impl Crops {
     }
 
     /// Asks for the part `window` of the newest frame; `waiter` is woken when it is there. `None`: too many wait.
-    pub fn ask(&self, window: Window, waiter: Arc<Waiter>) -> Option<Crop> {
-        let outcome = Arc::new(OnceLock::new());
-        let order = Order {
-            window,
-            outcome: Arc::clone(&outcome),
-            waiter,
-        };
-        match self.0.try_send(order) {
-            Ok(()) => Some(Crop(outcome)),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => None,
-        }
+    pub fn ask(&self, window: Window, waiter: Arc<Waiter>) -> Option<Ordered<Crop>> {
+        order(&self.0, window, waiter)
     }
 }
 
-fn run(orders: &Receiver<Order>, feed: &Feed, numbers: &AtomicU64, mut encoder: Encoder) {
+fn run(
+    orders: &Receiver<Order<Window, Crop>>,
+    feed: &Feed,
+    numbers: &AtomicU64,
+    mut encoder: Encoder,
+) {
     while let Ok(order) = orders.recv() {
         let jpeg = feed.newest().and_then(|frame| {
             let number = 1 + numbers.fetch_add(1, Ordering::Relaxed);
-            cut(&mut encoder, &frame, order.window, number)
+            cut(&mut encoder, &frame, order.what, number)
         });
-        let _ = order.outcome.set(jpeg); // nobody else sets it
-        order.waiter.wake();
+        order.finish(jpeg);
     }
 }
 

@@ -5,14 +5,16 @@ mod crops;
 mod encoder;
 mod exif;
 mod no_signal;
+mod orders;
 mod shrink;
 mod stills;
 mod worker;
 
-pub use crops::{Crop, Crops};
+pub use crops::Crops;
 pub use encoder::Encoder;
+pub use orders::Ordered;
 pub use shrink::shrunk_height;
-pub use stills::{Ordered, Stills, TakeStill};
+pub use stills::{Stills, TakeStill};
 pub use worker::{EncodeJob, Encoding, Fault, Settings};
 
 /// Columns of the smaller JPEGs that can be asked for.

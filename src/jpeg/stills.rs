@@ -2,13 +2,14 @@
 
 use super::Encoder;
 use super::exif::with_exif;
+use super::orders::{Order, Ordered, order};
 use crate::camera::Still;
 use crate::clock::unix_seconds;
 use crate::hub::{Jpeg, Waiter};
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Askers that may wait; what is beyond is refused.
@@ -21,24 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Takes a still.
 pub type TakeStill = Box<dyn Fn() -> Receiver<Result<Still, String>> + Send>;
 
+/// What comes of an order: the still, or why there is none.
+type Outcome = Result<Arc<Jpeg>, String>;
+
 /// The running thread. It ends with this.
-pub struct Stills(SyncSender<Order>);
-
-struct Order {
-    quality: u8,
-    outcome: Arc<OnceLock<Result<Arc<Jpeg>, String>>>,
-    waiter: Arc<Waiter>,
-}
-
-/// What will come of an order.
-pub struct Ordered(Arc<OnceLock<Result<Arc<Jpeg>, String>>>);
-
-impl Ordered {
-    /// The still, or why there is none; nothing yet.
-    pub fn outcome(&self) -> Option<Result<Arc<Jpeg>, String>> {
-        self.0.get().cloned()
-    }
-}
+pub struct Stills(SyncSender<Order<u8, Outcome>>);
 
 impl Stills {
     /// Starts the thread, which numbers its JPEGs from `numbers`.
@@ -53,26 +41,19 @@ impl Stills {
     }
 
     /// Asks for a still of `quality` (1 to 100); `waiter` is woken when it is there. `None`: too many wait.
-    pub fn ask(&self, quality: u8, waiter: Arc<Waiter>) -> Option<Ordered> {
-        let outcome = Arc::new(OnceLock::new());
-        let order = Order {
-            quality,
-            outcome: Arc::clone(&outcome),
-            waiter,
-        };
-        self.0.try_send(order).ok().map(|()| Ordered(outcome))
+    pub fn ask(&self, quality: u8, waiter: Arc<Waiter>) -> Option<Ordered<Outcome>> {
+        order(&self.0, quality, waiter)
     }
 }
 
-fn run(orders: &Receiver<Order>, take: &TakeStill, numbers: &AtomicU64) {
+fn run(orders: &Receiver<Order<u8, Outcome>>, take: &TakeStill, numbers: &AtomicU64) {
     while let Ok(order) = orders.recv() {
         let outcome = match take().recv_timeout(PATIENCE) {
-            Ok(Ok(still)) => encoded(&still, order.quality, numbers).map(Arc::new),
+            Ok(Ok(still)) => encoded(&still, order.what, numbers).map(Arc::new),
             Ok(Err(reason)) => Err(reason),
             Err(_) => Err("the camera does not answer".into()),
         };
-        let _ = order.outcome.set(outcome); // nobody else sets it
-        order.waiter.wake();
+        order.finish(outcome);
         // Nothing happens that could be waited for: the streams are to have their time.
         std::thread::sleep(PAUSE);
     }
