@@ -96,7 +96,7 @@ image: dist
 test-image test-image-full: dist
 	@tests/setup.sh test
 	@tests/image/setup.sh
-	$(PYTHON) tests/image/lanes.py $(if $(filter %-full,$@),full)
+	cd tests && ../$(PYTHON) -m image.lanes $(if $(filter %-full,$@),full)
 
 test-wifi:
 	@tests/setup.sh test

@@ -1,16 +1,16 @@
-#!/usr/bin/env python3
 """Runs the image tests in two lanes side by side: the story of the updates mostly waits for time limits.
 
-    tests/image/lanes.py [full]
+    python -m image.lanes [full]
 
-Builds the image first, once. Prints each lane's report when it is done; the exit code is the worse of the two.
+Builds the image first, once. Prints each lane's report when all are done; the exit code is the worst of them.
 """
 
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from support.lanes import Lane, run
 
 HERE = Path(__file__).resolve().parent
 LANES = [
@@ -23,29 +23,16 @@ def main():
     """Returns the exit code."""
     started = time.monotonic()
     how = "full" if sys.argv[1:] == ["full"] else "yes"
-    environment = {**os.environ, "PICAM_TEST_IMAGE": how, "PICAM_IMAGE_REUSE": "yes"}
+    environment = {"PICAM_TEST_IMAGE": how, "PICAM_IMAGE_REUSE": "yes"}
     built = subprocess.run([sys.executable, "-m", "image.lab"], cwd=HERE.parent)
     if built.returncode:
         return built.returncode
-    running = []
-    for number, lane in enumerate(LANES, 1):
-        report = HERE.parents[1] / f"dist/image/lane-{number}.log"
-        command = [sys.executable, "-m", "pytest", "-v", *(str(HERE / name) for name in lane)]
-        with report.open("w") as log:
-            process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        running.append((process, report))
-    try:
-        for process, _ in running:
-            process.wait()
-    finally:
-        for process, _ in running:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-    for _, report in running:
-        sys.stdout.write(report.read_text(errors="replace"))
+    worst = run([
+        Lane([str(HERE / name) for name in lane], environment, HERE.parents[1] / f"dist/image/lane-{number}.log")
+        for number, lane in enumerate(LANES, 1)
+    ])  # fmt: skip
     print(f"image tests: {time.monotonic() - started:.0f} s in all", flush=True)
-    return max(process.returncode for process, _ in running)
+    return worst
 
 
 if __name__ == "__main__":

@@ -3,13 +3,12 @@
 Makes what the guests consist of first. Prints each report when all are done; the exit code is the worst of them.
 """
 
-import os
-import subprocess
 import sys
 import time
 
 from image.lab.packages import Packages
 from image.lab.tools import ToolError
+from support.lanes import Lane, run
 
 from wifi.guest import HERE, build_initramfs
 from wifi.supplicant import BUILT, NAMES
@@ -21,26 +20,9 @@ def main():
     for name in NAMES:
         build_initramfs(name, packages)
     started = time.monotonic()
-    running = []
-    for name in NAMES:
-        report = BUILT / f"{name}.log"
-        command = [sys.executable, "-m", "pytest", "-v", str(HERE)]
-        with report.open("w") as log:
-            environment = {**os.environ, "PICAM_TEST_WIFI": name}
-            process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        running.append((process, report))
-    try:
-        for process, _ in running:
-            process.wait()
-    finally:
-        for process, _ in running:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-    for _, report in running:
-        sys.stdout.write(report.read_text(errors="replace"))
+    worst = run([Lane([str(HERE)], {"PICAM_TEST_WIFI": name}, BUILT / f"{name}.log") for name in NAMES])
     print(f"Wi-Fi: {time.monotonic() - started:.0f} s in all", flush=True)
-    return max(abs(process.returncode) for process, _ in running)
+    return worst
 
 
 if __name__ == "__main__":
