@@ -54,8 +54,9 @@ pub(super) fn scan(context: &Context, request: &Request, client: &mut Client) ->
     }
     let window = window.unwrap_or(Window::MIDDLE);
     let mut watch = Watch::start(context, client, window)?;
-    let mut began = false;
-    for frames in 1..=FRAMES_TO_END {
+    let (mut frames, mut began) = (0, false);
+    loop {
+        frames += 1;
         let Some((jpeg, score)) = watch.next(client)? else {
             return Ok(no_picture(context, context.verdict()));
         };
@@ -69,7 +70,6 @@ pub(super) fn scan(context: &Context, request: &Request, client: &mut Client) ->
             return Ok(Reply::json(Status::Ok, &answer));
         }
     }
-    unreachable!("the last frame ends it")
 }
 
 /// `POST /focus/hold`: the lens stays where it is.
@@ -80,9 +80,7 @@ pub(super) fn hold(context: &Context) -> Reply {
     let Some(lens) = context.remote.readings().lens_position.map(rounded) else {
         return no_lens();
     };
-    let set = Set::parse_query(&format!("LensPosition={lens}"));
-    let set = set.map_err(|error| error.to_string());
-    match set.and_then(|set| apply(context, &set)) {
+    match apply(context, &lens_at(lens)) {
         Ok(()) => Reply::json(Status::Ok, &json!({ "lens": lens })),
         Err(line) => Reply::line(Status::Conflict, &line),
     }

@@ -43,15 +43,8 @@ impl Endpoint {
             // Supervisors and load balancers ask; it tells nothing else. The page is the same of every picam.
             Endpoint::Health | Endpoint::Page => Purpose::Open,
             // A still stops the streams for a moment.
-            Endpoint::Save
-            | Endpoint::Undo
-            | Endpoint::Reset
-            | Endpoint::Still
-            | Endpoint::Set
-            | Endpoint::Scan
-            | Endpoint::Hold
-            | Endpoint::Sweep
-            | Endpoint::Debug => Purpose::Change,
+            Endpoint::Still | Endpoint::Debug => Purpose::Change,
+            changing if changing.takes("POST") => Purpose::Change,
             _ => Purpose::Read,
         }
     }
@@ -59,10 +52,18 @@ impl Endpoint {
     fn methods(self) -> &'static str {
         match self {
             Endpoint::Set => "GET, HEAD, POST",
-            Endpoint::Scan | Endpoint::Hold | Endpoint::Sweep => "POST",
-            Endpoint::Save | Endpoint::Undo | Endpoint::Reset => "POST",
+            Endpoint::Save
+            | Endpoint::Undo
+            | Endpoint::Reset
+            | Endpoint::Scan
+            | Endpoint::Hold
+            | Endpoint::Sweep => "POST",
             _ => "GET, HEAD",
         }
+    }
+
+    fn takes(self, method: &str) -> bool {
+        self.methods().split(", ").any(|it| it == method)
     }
 }
 
