@@ -153,3 +153,9 @@ def test_windows_are_those_of_the_turned_picture(start_picam):
     sharp = json.loads(picam.get("/focus?window=0.3,0.7,0.4,0.25")[2])["sharpness"]
     blurred = json.loads(picam.get("/focus?window=0.3,0.05,0.4,0.25")[2])["sharpness"]
     assert sharp > 2 * blurred
+
+
+def test_a_part_waits_for_the_first_frame_as_a_whole_picture_does(start_picam):
+    """A large picture is drawn for the first time for longer than picam needs to listen."""
+    picam = start_picam({**TABLES, "camera": {**TABLES["camera"], "width": 4608, "height": 2592}})
+    assert decoded(picam.get("/jpg?crop=0,0,0.125,0.25")[2]).shape == (648, 576, 3)
