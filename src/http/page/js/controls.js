@@ -179,10 +179,16 @@ const controls = (() => {
 
     pair(row, id) {
       const names = ['red', 'blue'];
-      const send = () => inputs.every((input) => input.value.trim()) && set(row.name, inputs.map((input) => input.value.trim()).join(','));
+      let half = false; // typed: the other half is about to come
+      const send = () => {
+        const typed = inputs.map((input) => input.value.trim());
+        half = typed.filter(Boolean).length === 1;
+        if (typed.every(Boolean)) set(row.name, typed.join(','));
+      };
       const field = (name) => dom.make('input', { type: 'text', inputMode: 'decimal', autocomplete: 'off', placeholder: name, 'aria-label': `${label(row)}: ${name}`, onchange: send });
       const inputs = names.map(field);
       const update = (now, value) => {
+        if (half) return;
         const numbers = typeof value === 'string' ? value.split(',') : value ?? [];
         inputs.forEach((input, index) => dom.put(input, numbers[index] ?? ''));
       };
