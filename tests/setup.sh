@@ -20,9 +20,9 @@ test="python3-venv busybox curl dbus-daemon dbus-bin ffmpeg iproute2 libimage-ex
     ros-image-publisher ros-core python3-rospy python3-rostopic python3-roslaunch python3-sensor-msgs python3-numpy
     libnodeletlib-dev libnodeletlib-tools libnodelet-dev libimage-publisher-dev"
 
-# Unpacked into .venv and not installed: installing them would start them as services. motion's libraries, whose
-# names differ between releases, are unpacked beside it.
-unpacked="nginx caddy prometheus motion"
+# Unpacked into .venv and not installed: installing them would start them as services. The libraries of those that have any,
+# whose names differ between releases, are unpacked beside them.
+unpacked="nginx caddy prometheus motion avahi-daemon"
 
 # Read and not installed: Home Assistant wants some hundred packages, its camera's functions two.
 home_assistant="homeassistant==2024.3.3"
@@ -77,7 +77,7 @@ if [ "$what" = test ] && command -v apt-get >/dev/null && [ "$(cat .venv/unpacke
 then
     say "unpacking $unpacked"
     rm -rf .venv/unpacked
-    libraries=$(apt-get --simulate --no-install-recommends install motion | sed -n 's/^Inst \(lib[^ ]*\) .*/\1/p')
+    libraries=$(apt-get --simulate --no-install-recommends install motion avahi-daemon | sed -n 's/^Inst \(lib[^ ]*\) .*/\1/p')
     download=$(mktemp --directory)
     # shellcheck disable=SC2086 # lists of words
     (cd "$download" && apt-get -q -o APT::Sandbox::User=root download $unpacked $libraries) >&2

@@ -84,6 +84,13 @@ pub(super) static SECTIONS: &[Section] = &[
                 doc: "A typed /set?… sets at once instead of asking. Then any page that a user of the LAN visits can set, too.",
             },
             Key {
+                name: "mdns",
+                unit: "",
+                accepts: Accepts::Bool,
+                live: false,
+                doc: "Make picam known on the local network by mDNS: HOST.local. picam-announce reads it when it starts.",
+            },
+            Key {
                 name: "token",
                 unit: "",
                 accepts: Accepts::Text(is_secret, SECRET_EXPECTED),

@@ -86,6 +86,8 @@ pub struct ServerConfig {
     pub names: Vec<String>,
     /// Whether `/set` changes controls at once for a browser that does not say which page asks.
     pub direct_set: bool,
+    /// Whether picam-announce makes it known on the local network.
+    pub mdns: bool,
     /// What changes need; empty for nothing.
     pub token: String,
     /// What reading needs, unless it has the token; empty for nothing.
@@ -99,6 +101,7 @@ impl Default for ServerConfig {
             allow_origin: String::new(),
             names: Vec::new(),
             direct_set: false,
+            mdns: true,
             token: String::new(),
             key: String::new(),
         }

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::controls::{Availability, Control, Ranges, Set, TABLE};
 use crate::metrics::{Format, rss_bytes};
 use crate::pulse::Verdict;
+use crate::system::announced::announced;
 use crate::system::network::wifi;
 use crate::system::starts::{Start, last_starts};
 use crate::system::update::last_check;
@@ -32,7 +33,7 @@ pub(super) fn json(context: &Context) -> Reply {
         })
     });
     let check = last_check();
-    let wifi = wifi();
+    let (wifi, announced) = (wifi(), announced());
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "source": config.camera.source.to_string(),
@@ -79,6 +80,8 @@ pub(super) fn json(context: &Context) -> Reply {
             "ssid": wifi.ssid,
             "error": wifi.error,
             "age_seconds": wifi.age.as_secs_f64(),
+            "name": announced.name,
+            "name_error": announced.error,
         },
         "update": {
             "result": check.result,

@@ -1,6 +1,8 @@
-//! picam and the operating system: cores, the address, supervisors, watchdogs, updates and starts, Wi-Fi, the sandbox.
+//! picam and the operating system: cores, the address, supervisors, watchdogs, updates and starts, Wi-Fi and the name on the
+//! network, the sandbox.
 
 pub mod affinity;
+pub mod announced;
 pub mod descriptors;
 pub mod faults;
 pub mod instance;

@@ -1,4 +1,4 @@
-"""What is in the archive: one static executable, the files it reads at run time, and the licences."""
+"""What is in the archive: the static executables, the files that picam reads at run time, and the licences."""
 
 import hashlib
 import json
@@ -8,8 +8,10 @@ import re
 import subprocess
 import tarfile
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parents[2]
-EXECUTABLE_LIMIT = 8_000_000  # bytes, stripped
+EXECUTABLE_LIMITS = {"picam": 8_000_000, "picam-announce": 3_000_000}  # bytes, stripped
 TUNING_FILES = {"imx708.json", "imx708_noir.json", "imx708_wide.json", "imx708_wide_noir.json"}
 
 
@@ -27,23 +29,23 @@ def test_checksum_beside_the_archive(dist):
     assert pathlib.Path(f"{dist.archive}.sha256").read_text() == f"{digest}  {dist.archive.name}\n"
 
 
-def test_executable_is_static(dist):
-    header = readelf("--file-header", dist.executable)
+@pytest.mark.parametrize("program", EXECUTABLE_LIMITS)
+def test_executable_is_static_stripped_and_small(dist, program):
+    executable = dist.executable.with_name(program)
+    header = readelf("--file-header", executable)
     machine = {"aarch64": "AArch64", "x86_64": "X86-64"}[dist.machine]
     assert machine in re.search(r"Machine: +(.+)", header)[1]
-    assert "INTERP" not in readelf("--program-headers", dist.executable)
-    assert "NEEDED" not in readelf("--dynamic", dist.executable)
+    assert "INTERP" not in readelf("--program-headers", executable)
+    assert "NEEDED" not in readelf("--dynamic", executable)
+    assert ".symtab" not in readelf("--sections", executable)
+    size = executable.stat().st_size
+    print(f"{program}: {size} bytes")
+    assert size <= EXECUTABLE_LIMITS[program]
 
 
-def test_executable_is_stripped_and_small(dist):
-    assert ".symtab" not in readelf("--sections", dist.executable)
-    size = dist.executable.stat().st_size
-    print(f"executable: {size} bytes")
-    assert size <= EXECUTABLE_LIMIT
-
-
-def test_no_path_of_the_building_machine(dist, libcamera_prefix):
-    executable = dist.executable.read_bytes()
+@pytest.mark.parametrize("program", EXECUTABLE_LIMITS)
+def test_no_path_of_the_building_machine(dist, libcamera_prefix, program):
+    executable = dist.executable.with_name(program).read_bytes()
     home = pathlib.Path.home()
     for path in (ROOT, libcamera_prefix, os.environ.get("CARGO_HOME", home / ".cargo")):
         assert str(path).encode() not in executable

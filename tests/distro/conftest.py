@@ -54,7 +54,7 @@ def tarball(tmp_path_factory):
     path = tmp_path_factory.mktemp("dist") / made.name
     with tarfile.open(path, "w:xz") as archive:
         for member, mode, content in (
-            ("bin/picam", 0o755, b"#!/bin/sh\necho stand-in\n"),
+            *((f"bin/{program}", 0o755, b"#!/bin/sh\necho stand-in\n") for program in ("picam", "picam-announce")),
             ("share/libcamera/ipa/rpi/vc4/imx708.json", 0o644, b"{}\n"),
             ("share/libcamera/ipa/rpi/pisp/imx708.json", 0o644, b"{}\n"),
             ("share/doc/picam/LICENSE", 0o644, (ROOT / "LICENSE").read_bytes()),

@@ -282,7 +282,10 @@ def test_same_user_in_both(machine):
     _, recipes = machine
     makefile = (BUILDROOT_TREE / "package/picam/picam.mk").read_text()
     assert re.search(r"^\tpicam -1 picam -1 \* - /bin/false video ", makefile, re.M)
-    assert recipes["picam"]["USERADD_PARAM:picam"].split()[-3:] == ["--groups", "video", "picam"]
+    assert re.search(r"^\tpicam-announce -1 picam-announce -1 \* - /bin/false - ", makefile, re.M)
+    picam, announce = recipes["picam"]["USERADD_PARAM:picam"].split(";")
+    assert picam.split()[-3:] == ["--groups", "video", "picam"]
+    assert announce.split()[-2:] == ["--user-group", "picam-announce"]
     # The distributions make the user: a list of the overlay's own would hide theirs.
     assert not any((OVERLAY / f"etc/{name}").exists() for name in ("passwd", "group", "shadow"))
 
@@ -295,7 +298,8 @@ def test_yocto_takes_all_of_the_overlay_but_busyboxes(machine):
     """A file that is new in the overlay must be put into a recipe, or into the list above."""
     _, recipes = machine
     taken = {entry.removeprefix("file://") for entry in recipes["picam-system"]["SRC_URI"].split()}
-    taken |= {"etc/picam/picam.toml", "usr/lib/systemd/system/picam.service", "etc/rauc/system.conf"}
+    taken |= {"etc/picam/picam.toml", "etc/rauc/system.conf"}
+    taken |= {f"usr/lib/systemd/system/{unit}.service" for unit in ("picam", "picam-announce")}
     for path in OVERLAY.rglob("*"):
         name = str(path.relative_to(OVERLAY))
         if (path.is_file() or path.is_symlink()) and name not in BUSYBOX_ONLY and not name.startswith("etc/init.d/"):

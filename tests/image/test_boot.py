@@ -27,6 +27,8 @@ def test_cold_boot_to_the_first_jpeg(make_machine, report):
     machine.shell("/etc/init.d/S60picam restart", 90)
 
     assert machine.shell("hostname") == "gate-3"
+    assert machine.shell("until read -r name </run/picam-announce/state && [ -n \"$name\" ]; do sleep 1; done; echo $name", 90) == "gate-3.local"
+    assert machine.status()["network"]["name"] == "gate-3.local"
     _the_overlay_is_in_force(machine)
     _root_is_read_only(machine)
     _picam_is_its_own_user(machine)

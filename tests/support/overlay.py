@@ -18,6 +18,11 @@ from pathlib import Path
 from support.appliance import BINARY, PATIENCE, ROOT
 
 CLONE_NEWNET = 0x40000000
+# What the distributions add to these files.
+USERS = {
+    "passwd": "picam:x:900:900::/:/bin/false\npicam-announce:x:901:901::/:/bin/false\n",
+    "group": "picam:x:900:\npicam-announce:x:901:\n",
+}
 # logger: with a text behind `--`, or with lines on its standard input.
 _STAND_INS = {
     "logger": 'case "$*" in *" -- "*) echo "logger $*" >>/events/log ;; *) exec cat >>/events/log ;; esac',
@@ -86,6 +91,7 @@ class Overlay:
         self._programs(tree, busybox)
         if "usr/bin/picam" not in (files or {}):
             shutil.copy(BINARY, tree / "usr/bin/picam")
+        shutil.copy(BINARY.with_name("picam-announce"), tree / "usr/bin/picam-announce")
         for name, values in (constants or {}).items():
             script = tree / "usr/lib/picam" / name
             text = script.read_text()
@@ -126,8 +132,8 @@ class Overlay:
             (programs / name).write_text(f"#!/bin/sh\n{script}\n")
             (programs / name).chmod(0o755)
         (tree / "usr/bin/sh").symlink_to("/programs/busybox")
-        for name, line in (("passwd", "picam:x:900:900::/:/bin/false\n"), ("group", "picam:x:900:\n")):
-            (tree / "etc" / name).write_text(Path("/etc", name).read_text() + line)
+        for name, lines in USERS.items():
+            (tree / "etc" / name).write_text(Path("/etc", name).read_text() + lines)
         (tree / "etc/picam-release").write_text("VERSION=1.0.0\nCOMPATIBLE=picam-test\nBUILD_TIME=0\n")
 
     def set_firmware(self, compatible="brcm,bcm2712", **properties):
@@ -147,7 +153,7 @@ class Overlay:
 
     def __enter__(self):
         script = _START.format(folder=self.folder, slot=self.slot)
-        isolated = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child"]
+        isolated = ["unshare", "--mount", "--pid", "--net", "--uts", "--fork", "--kill-child"]
         self._holder = subprocess.Popen([*isolated, "sh", "-c", script], stdout=subprocess.PIPE, text=True)
         ready = self._holder.stdout.readline()
         if ready != "ready\n":
@@ -157,7 +163,7 @@ class Overlay:
         children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text().split()
         self.pid = children[0]
         assert Path(f"/proc/{self.pid}/root/programs").exists(), "not in the new root: nothing is run there"
-        self._inside = ["nsenter", "--target", self.pid, "--mount", "--pid", "--net", "--root", "--wd"]
+        self._inside = ["nsenter", "--target", self.pid, "--mount", "--pid", "--net", "--uts", "--root", "--wd"]
         return self
 
     def __exit__(self, *_):

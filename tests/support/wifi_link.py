@@ -17,9 +17,10 @@ import time
 from support.process import PYTHON, TESTS, stop
 
 SERVER, CLIENT = "10.77.0.1", "10.77.0.2"
+DEVICES = "pctest0", "pctest1"
 QUEUE_PACKETS = 256
 TUNSETIFF = 0x400454CA
-IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
+IFF_TUN, IFF_TAP, IFF_NO_PI = 0x0001, 0x0002, 0x1000
 
 
 def unavailable():
@@ -35,17 +36,18 @@ def _ip(*arguments):
     subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
 
 
-def _tun(name):
+def _tun(name, kind):
     device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-    fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH", name.encode(), IFF_TUN | IFF_NO_PI))
+    fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH", name.encode(), kind | IFF_NO_PI))
     return device
 
 
 class Link:
     """Context manager; `server` and `client` are command prefixes that run a program at that end."""
 
-    def __init__(self, delay, rate):
-        """delay: seconds each way; rate: bits per second each way."""
+    def __init__(self, delay, rate, ethernet=False):
+        """delay: seconds each way; rate: bits per second each way; ethernet: a link with multicast, like a LAN's."""
+        self.kind = IFF_TAP if ethernet else IFF_TUN
         self.parameters = [str(delay), str(rate)]
         self.names = [f"picam{os.getpid()}s", f"picam{os.getpid()}c"]
         self.server, self.client = (["ip", "netns", "exec", name] for name in self.names)
@@ -54,9 +56,9 @@ class Link:
     def __enter__(self):
         devices = []
         try:
-            for name, address, tun in zip(self.names, (SERVER, CLIENT), ("pctest0", "pctest1")):
+            for name, address, tun in zip(self.names, (SERVER, CLIENT), DEVICES):
                 _ip("netns", "add", name)
-                devices.append(_tun(tun))
+                devices.append(_tun(tun, self.kind))
                 _ip("link", "set", tun, "netns", name)
                 _ip("-n", name, "link", "set", "lo", "up")
                 _ip("-n", name, "address", "add", f"{address}/24", "dev", tun)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.appliance import BINARY, ROOT, toml
+from support.overlay import USERS
 from support.systemd import Systemd
 
 OVERLAY = ROOT / "rootfs-overlay"
@@ -21,11 +22,12 @@ class Appliance(Systemd):
         super().__init__(folder, **options)
         for name in ("usr", "etc/picam"):
             shutil.copytree(OVERLAY / name, self.tree / name, dirs_exist_ok=True)
-        shutil.copy(BINARY, self.tree / "usr/bin/picam")
+        for program in ("picam", "picam-announce"):
+            shutil.copy(BINARY.with_name(program), self.tree / "usr/bin" / program)
         self.put("etc/picam/picam.toml", toml(SMALL))
         self.put("etc/picam-release", "VERSION=1.0.0\nCOMPATIBLE=picam-test\nBUILD_TIME=0\n")
-        for name, line in (("passwd", "picam:x:900:900::/:/bin/false\n"), ("group", "picam:x:900:\n")):
-            self.put(f"etc/{name}", Path("/etc", name).read_text() + line)
+        for name, lines in USERS.items():
+            self.put(f"etc/{name}", Path("/etc", name).read_text() + lines)
         for script, values in (constants or {}).items():
             for constant, value in values.items():
                 self.change(f"usr/lib/picam/{script}", rf"^{constant}=\d+$", f"{constant}={value}")

@@ -11,6 +11,7 @@ WIFI = ROOT / "meta-picam/recipes-picam/picam-wifi/files"
 # The most that systemd-analyze may make of each, from 0 (shut) to 10 (open), by systemd 252; 257 finds each 0.1 or 0.2 less.
 EXPOSURE = {
     "picam.service": 1.7,
+    "picam-announce.service": 1.7,
     "picam-data.service": 4.5,
     "picam-guard.service": 5.1,
     "picam-ssh.service": 9.3,  # root's shell
@@ -30,7 +31,7 @@ OWN_MOUNTS = (
 @pytest.fixture(scope="module")
 def units(tmp_path_factory):
     folder = tmp_path_factory.mktemp("units")
-    made = Units(folder, OVERLAY, ["/usr/bin/picam", "/usr/sbin/wpa_supplicant", "/bin/kill"])
+    made = Units(folder, OVERLAY, ["/usr/bin/picam", "/usr/bin/picam-announce", "/usr/sbin/wpa_supplicant", "/bin/kill"])
     for unit in WIFI.glob("*.service"):
         (made.root / "usr/lib/systemd/system" / unit.name).write_text(unit.read_text())
     return made

@@ -62,14 +62,14 @@ def disk(folder):
         subprocess.run(["losetup", "--detach", device], check=True)
 
 
-def test_data_is_made_and_mounted_for_all_and_picam_saves_there(make_appliance, tmp_path):
+def test_data_is_made_and_mounted_for_all_picam_saves_there_and_its_name_is_announced(make_appliance, tmp_path):
     with disk(tmp_path) as device:
         appliance = make_appliance(devices={"disk": device})
         (appliance.folder / "boot/hostname").write_text("cam-7\n")
         # The script's own function looks at the disk that / is on.
         named = "name_partitions() {\n    mkdir -p /dev/picam\n    ln -sfn /dev/disk /dev/picam/data\n}\n"
         appliance.change("usr/lib/picam/data", r"^name_partitions\(\) \{.*?^\}\n", named)
-        appliance.enable("picam.service", "picam-data.service")
+        appliance.enable("picam.service", "picam-data.service", "picam-announce.service")
         with appliance:
             assert appliance.show("picam-data", "Result") == "success", appliance.log("picam-data")
             assert "/data has no file system: making it" in appliance.log("picam-data")
@@ -80,6 +80,12 @@ def test_data_is_made_and_mounted_for_all_and_picam_saves_there(make_appliance, 
 
             assert appliance.shell("curl -s 'http://127.0.0.1:8000/set?Brightness=0.5'") == "ok"
             wait(lambda: "Brightness" in appliance.shell("cat /data/picam/state/controls.toml"), "the saved settings")
+
+            wait(lambda: '"name": "cam-7.local"' in appliance.shell("curl -s http://127.0.0.1:8000/status"), "the name")
+            process = status(appliance, "picam-announce")
+            assert (process["Uid"].split()[0], process["NoNewPrivs"], process["Seccomp"]) == ("901", "1", "2")
+            assert {process[name] for name in ("CapEff", "CapPrm", "CapBnd")} == {"0" * 16}
+            assert appliance.shell("systemctl stop picam-announce; cat /run/picam-announce/state") == ""
 
             # What a former version, whose folder this was, has left: closed to root, were it not for its capabilities.
             left = "mkdir -p /data/picam/old/x && chown -R picam /data/picam && chmod 0 /data/picam/old"

@@ -32,6 +32,7 @@ PICAM_OVERLAY = $(BR2_EXTERNAL_PICAM_PATH)/../rootfs-overlay
 # are about: Buildroot leaves nothing in share/doc.
 define PICAM_INSTALL_TARGET_CMDS
 	$(INSTALL) -D -m 0755 $(@D)/bin/picam $(TARGET_DIR)/usr/bin/picam
+	$(INSTALL) -D -m 0755 $(@D)/bin/picam-announce $(TARGET_DIR)/usr/bin/picam-announce
 	mkdir -p $(TARGET_DIR)/usr/share
 	cp -r $(@D)/share/. $(TARGET_DIR)/usr/share/
 	mkdir -p $(TARGET_DIR)/usr/share/licences/picam
@@ -48,12 +49,17 @@ endef
 define PICAM_INSTALL_INIT_SYSV
 	$(INSTALL) -D -m 0755 $(PICAM_OVERLAY)/etc/init.d/S60picam \
 		$(TARGET_DIR)/etc/init.d/S60picam
+	$(INSTALL) -D -m 0755 $(PICAM_OVERLAY)/etc/init.d/S61announce \
+		$(TARGET_DIR)/etc/init.d/S61announce
 endef
 
 define PICAM_INSTALL_INIT_SYSTEMD
 	$(INSTALL) -D -m 0644 \
 		$(PICAM_OVERLAY)/usr/lib/systemd/system/picam.service \
 		$(TARGET_DIR)/usr/lib/systemd/system/picam.service
+	$(INSTALL) -D -m 0644 \
+		$(PICAM_OVERLAY)/usr/lib/systemd/system/picam-announce.service \
+		$(TARGET_DIR)/usr/lib/systemd/system/picam-announce.service
 endef
 
 ifeq ($(BR2_PACKAGE_PICAM_HAWKBIT),y)
@@ -67,6 +73,7 @@ endif
 # The group video owns the camera's device nodes and the DMA heaps.
 define PICAM_USERS
 	picam -1 picam -1 * - /bin/false video picam camera service
+	picam-announce -1 picam-announce -1 * - /bin/false - the camera's name on the network
 endef
 
 $(eval $(generic-package))

@@ -19,6 +19,7 @@ FILESEXTRAPATHS:prepend := "${PICAM_DIST_DIR}:${PICAM_TOP}/rootfs-overlay/etc/pi
 SRC_URI = "\
     ${PICAM_DIST_URI} \
     file://picam.toml \
+    file://picam-announce.service \
     file://picam.service \
 "
 SRC_URI[sha256sum] = "${PICAM_SHA256}"
@@ -44,18 +45,21 @@ python () {
 
 COMPATIBLE_HOST = "aarch64.*-linux"
 
-SYSTEMD_SERVICE:${PN} = "picam.service"
+SYSTEMD_SERVICE:${PN} = "picam.service picam-announce.service"
 
 USERADD_PACKAGES = "${PN}"
 # The group video owns the camera's device nodes and the DMA heaps.
-USERADD_PARAM:${PN} = "--system --no-create-home --home-dir /nonexistent --shell /bin/false --user-group --groups video picam"
+USERADD_PARAM:${PN} = "--system --no-create-home --home-dir /nonexistent --shell /bin/false --user-group --groups video picam; \
+    --system --no-create-home --home-dir /nonexistent --shell /bin/false --user-group picam-announce"
 
 do_install() {
     install -D -m 0755 ${S}/bin/picam ${D}${bindir}/picam
+    install -D -m 0755 ${S}/bin/picam-announce ${D}${bindir}/picam-announce
     install -d ${D}${datadir}
     cp -R --no-dereference --preserve=mode,links ${S}/share/. ${D}${datadir}/
     install -D -m 0644 ${UNPACKDIR}/picam.toml ${D}${sysconfdir}/picam/picam.toml
     install -D -m 0644 ${UNPACKDIR}/picam.service ${D}${systemd_system_unitdir}/picam.service
+    install -D -m 0644 ${UNPACKDIR}/picam-announce.service ${D}${systemd_system_unitdir}/picam-announce.service
 }
 
 # The SBOM goes beside the images: create-spdx sees picam as one package.
@@ -68,5 +72,6 @@ FILES:${PN} += "\
     ${datadir}/libcamera \
     ${datadir}/libpisp \
     ${systemd_system_unitdir}/picam.service \
+    ${systemd_system_unitdir}/picam-announce.service \
 "
 CONFFILES:${PN} += "${sysconfdir}/picam/picam.toml"

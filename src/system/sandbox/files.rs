@@ -2,7 +2,7 @@
 
 use super::Force;
 use crate::config::{Config, Layers, Source};
-use crate::system::{network, update};
+use crate::system::{announced, network, update};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
@@ -65,6 +65,16 @@ pub(super) fn restrict(config: &Config, layers: &Layers) -> (Force, Option<Strin
     }
 }
 
+/// Leaves this thread and those it will start no file to open, no TCP, and no other process.
+pub(super) fn close_all() -> Result<RulesetStatus, RulesetError> {
+    let network = AccessNet::ConnectTcp | AccessNet::BindTcp;
+    let rules = Ruleset::default()
+        .handle_access(AccessFs::from_all(VERSION))?
+        .handle_access(network)?
+        .scope(Scope::Signal | Scope::AbstractUnixSocket)?;
+    Ok(rules.create()?.restrict_self()?.ruleset)
+}
+
 /// Every path that picam needs while it runs, there or not.
 fn uses(
     config: &Config,
@@ -86,7 +96,7 @@ fn uses(
     ];
     let mut read_around = |path: &Path| uses.extend(around(path).map(|path| (path, Use::Read)));
     layers.files.iter().for_each(|file| read_around(file));
-    [network::FILE, update::FILE]
+    [announced::FILE, network::FILE, update::FILE]
         .into_iter()
         .for_each(|file| read_around(Path::new(file)));
     match &config.camera.source {
@@ -245,6 +255,22 @@ mod tests {
         );
         assert_eq!(places("missing/file"), [root.join("missing")]);
         std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn nothing_at_all() {
+        let open = TcpListener::bind("127.0.0.1:0").unwrap();
+        let sealed = move || {
+            if close_all().unwrap() != RulesetStatus::FullyEnforced {
+                return; // an old kernel
+            }
+            let refused = ErrorKind::PermissionDenied;
+            assert_eq!(std::fs::read("/etc/hostname").unwrap_err().kind(), refused);
+            let connected = TcpStream::connect(open.local_addr().unwrap());
+            assert_eq!(connected.unwrap_err().kind(), refused);
+            std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        };
+        std::thread::spawn(sealed).join().unwrap();
     }
 
     /// Landlock is a thread's: the other tests go on.

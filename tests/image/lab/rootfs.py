@@ -40,7 +40,7 @@ def picam_files(distribution):
         files = {}
         with tarfile.open(path) as tar:
             for member in tar:
-                match = re.fullmatch(r"(?:\./)?(?:[^/]+/)?(bin/picam|share/.*)", member.name)
+                match = re.fullmatch(r"(?:\./)?(?:[^/]+/)?(bin/picam(?:-announce)?|share/.*)", member.name)
                 if member.isfile() and match:
                     files[match[1]] = tar.extractfile(member).read()
     executable = files.get("bin/picam", b"")
