@@ -18,9 +18,10 @@ pub struct Refusal {
 }
 
 /// Every reason there is.
-const REFUSALS: [&str; 10] = [
+const REFUSALS: [&str; 11] = [
     "connections",
     "connections_hard",
+    "events",
     "header_bytes",
     "jpegs",
     "malformed",
@@ -84,6 +85,7 @@ pub struct Metrics {
     encode_seconds: Histogram,
     jpeg_bytes: Gauge,
     streams: Gauge,
+    events: Gauge,
     connections: Gauge,
     frame_age: Gauge<f64, AtomicU64>,
     signal: Gauge,
@@ -97,6 +99,8 @@ pub struct Metrics {
 pub struct Sample {
     /// Stream clients.
     pub streams: usize,
+    /// Clients of `/events`.
+    pub events: usize,
     /// Open connections, streams among them.
     pub connections: usize,
     /// Time since the newest frame came.
@@ -186,6 +190,7 @@ impl Metrics {
             ),
             refused: registered(registry, "http_refused", "Connections refused or cut"),
             streams: registered(registry, "streams", "Stream clients"),
+            events: registered(registry, "events", "Clients of /events"),
             connections: registered(registry, "connections", "Open connections"),
             signal: registered(registry, "signal", "1 while pictures flow, else 0"),
             jpeg_bytes: with_unit(registry, "jpeg", "Size of the newest JPEG", Unit::Bytes),
@@ -278,6 +283,7 @@ impl Metrics {
     /// Everything as text.
     pub fn to_text(&self, now: &Sample, format: Format) -> String {
         self.streams.set(now.streams as i64);
+        self.events.set(now.events as i64);
         self.connections.set(now.connections as i64);
         self.frame_age.set(now.silence.as_secs_f64());
         self.signal.set(now.live.into());
@@ -361,6 +367,7 @@ mod tests {
         metrics.refuse("malformed");
         let sample = Sample {
             streams: 2,
+            events: 1,
             connections: 3,
             silence: Duration::from_millis(1500),
             live: true,
@@ -390,6 +397,7 @@ mod tests {
             "picam_http_refused_total{reason=\"malformed\"} 1",
             "# TYPE picam_streams gauge",
             "picam_streams 2",
+            "picam_events 1",
             "picam_frame_age_seconds 1.5",
             "picam_update_check_age_seconds{result=\"failed\"} 90.0",
             "picam_machine_start{slot=\"B\",version=\"1.2.0\",reason=\"trial\",outcome=\"failed\"} 7",

@@ -5,7 +5,7 @@ use crate::camera::{Capture, CaptureJob};
 use crate::clock::{Timestamp, interval};
 use crate::config::{Config, Saved};
 use crate::exit::Exit;
-use crate::http::{self, Context, Guard, Listener, Rendition};
+use crate::http::{self, Context, Guard, Listener, Rendition, Seats};
 use crate::jpeg::{
     Crops, EncodeJob, Encoding, SMALLER_QUALITY, Settings, Stills, WIDTHS, shrunk_height,
 };
@@ -21,7 +21,7 @@ use crate::system::watchdog::{Device, Watchdog, Watching};
 use log::{info, warn};
 use std::cell::Cell;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, mpsc};
 use std::time::{Duration, Instant};
 
@@ -175,7 +175,8 @@ pub(super) fn start(
         encoder,
         guard,
         metrics,
-        streams: AtomicUsize::new(0),
+        streams: Seats::default(),
+        events: Seats::default(),
         started: Instant::now(),
         stopping: AtomicBool::new(false),
         sandbox,

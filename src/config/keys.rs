@@ -292,6 +292,13 @@ pub(super) static SECTIONS: &[Section] = &[
                 doc: "Served at the same time; more are answered 503. At most connections.",
             },
             Key {
+                name: "events",
+                unit: "clients",
+                accepts: Accepts::Integer(1, 4096),
+                live: true,
+                doc: "Clients of /events served at the same time; more are answered 503.",
+            },
+            Key {
                 name: "jpegs",
                 unit: "JPEGs",
                 accepts: Accepts::Integer(2, 4096),

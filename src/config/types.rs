@@ -235,6 +235,8 @@ pub struct LimitsConfig {
     pub per_address: usize,
     /// Streams that are served; the next ones are answered 503.
     pub streams: usize,
+    /// Clients of `/events` that are served; the next ones are answered 503.
+    pub events: usize,
     /// Different JPEGs that are being written to clients.
     pub jpegs: usize,
 }
@@ -249,6 +251,7 @@ impl Default for LimitsConfig {
             connections_hard: 320,
             per_address: 64,
             streams: 224,
+            events: 32,
             jpegs: 16,
         }
     }

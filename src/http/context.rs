@@ -1,6 +1,6 @@
 //! What the requests' answers are made from.
 
-use super::Guard;
+use super::{Guard, Seats};
 use crate::camera::Remote;
 use crate::clock::Timestamp;
 use crate::config::{Config, Saved};
@@ -14,7 +14,7 @@ use crate::sync::{read, write};
 use crate::system::sandbox::Sandbox;
 use crate::system::starts::last_starts;
 use crate::system::update::last_check;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
@@ -64,8 +64,10 @@ pub struct Context {
     pub guard: Arc<Guard>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Stream clients.
-    pub streams: AtomicUsize,
+    /// Clients of `/stream`.
+    pub streams: Seats,
+    /// Clients of `/events`.
+    pub events: Seats,
     /// When picam started.
     pub started: Instant,
     /// picam stops: streams end with their last boundary.
@@ -122,7 +124,8 @@ impl Context {
 
     pub(super) fn sample(&self) -> Sample {
         Sample {
-            streams: self.streams.load(Ordering::Relaxed),
+            streams: self.streams.taken(),
+            events: self.events.taken(),
             connections: self.guard.connections(),
             silence: self.pulse.silence(Timestamp::now()),
             live: self.verdict() == Verdict::Live,

@@ -5,7 +5,6 @@ use super::client::Client;
 use super::parameters::measured_window;
 use super::reply::{Reply, Status, allow};
 use super::request::Request;
-use super::stream::StreamPlace;
 use super::watch::{Watch, told};
 use crate::picture::Window;
 use std::io;
@@ -25,8 +24,9 @@ pub(super) fn serve(context: &Context, request: &Request, client: &mut Client) -
     if request.is_head() {
         return client.write(&[head.as_bytes()]);
     }
-    let _place = match StreamPlace::take(context) {
-        Ok(place) => place,
+    let most = context.guard.limits().events;
+    let _seat = match context.events.take("events", most, &context.metrics) {
+        Ok(seat) => seat,
         Err(full) => return client.reply(context, request, &full),
     };
     // Browsers come back after this many milliseconds.

@@ -35,5 +35,6 @@ mod watch;
 pub use context::{Context, Rendition};
 pub use guard::Guard;
 pub use intake::{Examined, Malformed, examine};
+pub use places::Seats;
 pub use request::Request;
 pub use server::{Listener, start};

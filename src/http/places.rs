@@ -1,9 +1,11 @@
-//! Who gets a place among the connections that are served. One address cannot take what the others need, and programs
+//! Who gets a place among the connections that are served, and among the clients that stay. One address cannot take what the others need, and programs
 //! of this machine itself find a place beyond all of them: the appliance's guard kills a picam that does not answer it.
 
 use super::reply::{Reply, Status};
 use crate::config::LimitsConfig;
+use crate::metrics::Metrics;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Places beyond `limits.connections`, for this machine alone.
 const OWN_PLACES: usize = 4;
@@ -39,6 +41,51 @@ impl Full {
             ),
         };
         Reply::full(status, &line, self.limit())
+    }
+}
+
+/// Places of one kind of client that stays.
+#[derive(Debug, Default)]
+pub struct Seats(AtomicUsize);
+
+/// One of them, free again with its drop.
+#[derive(Debug)]
+pub struct Seat<'a>(&'a AtomicUsize);
+
+impl Seats {
+    /// Takes one, if fewer than `most` are taken.
+    ///
+    /// # Errors
+    /// None is left; the answer, which names `limit`, the limit's key.
+    pub(super) fn take(
+        &self,
+        limit: &'static str,
+        most: usize,
+        metrics: &Metrics,
+    ) -> Result<Seat<'_>, Reply> {
+        let more = |taken| (taken < most).then_some(taken + 1);
+        match self
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
+        {
+            Ok(_) => Ok(Seat(&self.0)),
+            Err(_) => {
+                metrics.refuse(limit);
+                let line = format!("all {most} {limit} are taken");
+                Err(Reply::full(Status::Unavailable, &line, limit))
+            }
+        }
+    }
+
+    /// How many are taken.
+    pub fn taken(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -13,7 +13,6 @@ use crate::system::network::wifi;
 use crate::system::starts::{Start, last_starts};
 use crate::system::update::last_check;
 use serde_json::{Map, Value, json};
-use std::sync::atomic::Ordering;
 
 /// So many of the machine's starts are shown.
 const STARTS: usize = 10;
@@ -45,7 +44,8 @@ pub(super) fn json(context: &Context) -> Reply {
         "rate_hz": config.camera.rate,
         "quality": config.jpeg.quality,
         "frame": frame,
-        "streams": context.streams.load(Ordering::Relaxed),
+        "streams": context.streams.taken(),
+        "events": context.events.taken(),
         "connections": context.guard.connections(),
         "camera": {
             "phase": context.pulse.phase().to_string(),

@@ -15,7 +15,6 @@ use crate::hub::Jpeg;
 use asked::Asked;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// A "no signal" picture older than this is not shown to a client that comes.
@@ -33,8 +32,9 @@ pub(super) fn serve(context: &Context, request: &Request, client: &mut Client) -
     if request.is_head() {
         return client.write(&[head.as_bytes()]);
     }
-    let _place = match StreamPlace::take(context) {
-        Ok(place) => place,
+    let most = context.guard.limits().streams;
+    let _seat = match context.streams.take("streams", most, &context.metrics) {
+        Ok(seat) => seat,
         Err(full) => return client.reply(context, request, &full),
     };
     let multipart = match request.is_from_browser() && !asked.needs_headers() {
@@ -192,33 +192,5 @@ impl<'a> Stream<'a> {
             self.context.metrics.probes_sent.inc();
         }
         Ok(())
-    }
-}
-
-/// A stream client's place among `limits.streams`.
-pub(super) struct StreamPlace<'a>(&'a AtomicUsize);
-
-impl<'a> StreamPlace<'a> {
-    /// Takes one.
-    ///
-    /// # Errors
-    /// There is none; the answer.
-    pub(super) fn take(context: &'a Context) -> Result<Self, Reply> {
-        let (streams, most) = (&context.streams, context.guard.limits().streams);
-        let more = |taken| (taken < most).then_some(taken + 1);
-        match streams.fetch_update(Ordering::AcqRel, Ordering::Acquire, more) {
-            Ok(_) => Ok(Self(streams)),
-            Err(_) => {
-                context.metrics.refuse("streams");
-                let line = format!("all {most} streams are taken");
-                Err(Reply::full(Status::Unavailable, &line, "streams"))
-            }
-        }
-    }
-}
-
-impl Drop for StreamPlace<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -4,6 +4,7 @@ import contextlib
 import resource
 import select
 import selectors
+import socket
 import time
 
 import pytest
@@ -147,6 +148,20 @@ def test_stream_limit_is_answered_503_while_the_rest_is_served(start_picam, smal
         assert again.status == 200
         again.next()
     streams[1].close()
+
+
+def test_events_have_a_limit_of_their_own(start_picam, small_tables):
+    picam = start_picam({**small_tables, "limits": {"streams": 1, "events": 1}})
+    with raw.Stream(picam.port) as stream, socket.create_connection(("127.0.0.1", picam.port), PATIENCE) as first:
+        stream.next()
+        first.sendall(raw.get("/events"))
+        assert b"data: " in b"".join(iter(lambda: first.recv(1), b"{"))
+        second = raw.exchange(picam.port, raw.get("/events"))
+        assert second.status == 503
+        assert b"limits.events" in second.body and second.headers["x-limit"] == "events"
+        status = picam.status()
+        assert (status["streams"], status["events"], picam.refused("events")) == (1, 1, 1)
+    picam.wait_status(lambda status: status["events"] == 0)
 
 
 def test_slow_clients_keep_few_pictures_in_memory(start_picam):
