@@ -1,5 +1,6 @@
 //! The other threads' end of the capture thread: what they ask of the camera, and what they may read of it.
 
+use super::still::Asker;
 use super::{Readings, Still};
 use crate::config::Requested;
 use crate::controls::{ControlError, Ranges, Set};
@@ -21,7 +22,7 @@ pub(super) enum Command {
     },
     Rate(f64),
     /// A still is to be taken, and what comes of it sent there.
-    Still(Sender<Result<Still, String>>),
+    Still(Asker),
     Stall(Duration),
     Hang,
     Stop,

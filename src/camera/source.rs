@@ -62,6 +62,16 @@ pub trait Camera {
     /// The source failed and has to be opened again.
     fn restart(&mut self) -> Result<(), CameraError>;
 
+    /// Orders a still beside the stream's pictures: [`Camera::still`] has it later. Returns whether the camera can do that.
+    fn order_still(&mut self) -> bool {
+        false
+    }
+
+    /// The still that was ordered, once: after the [`Camera::next_frame`] during which it came.
+    fn still(&mut self) -> Option<Frame> {
+        None
+    }
+
     /// How much brighter pictures are than those with all the sensor's pixels, of the same light: a sensor that adds pixels
     /// up is more sensitive.
     fn sensitivity(&self) -> f64 {

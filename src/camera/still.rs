@@ -1,12 +1,16 @@
-//! A still: one picture with all the sensor's pixels. The camera is opened for it alone, and then as before.
+//! A still: one picture with all the sensor's pixels. The camera delivers it beside the stream's, or is opened for it alone,
+//! and then as before.
 
+use super::source::open;
 use super::{Camera, CameraError, Frame, Readings};
 use crate::config::CameraConfig;
 use crate::controls::{ControlId, Set};
+use std::sync::mpsc::Sender;
+use std::thread;
 use std::time::Duration;
 
 /// Columns and rows of a still: the IMX708's.
-const SIZE: (u32, u32) = (4608, 2592);
+pub(super) const SIZE: (u32, u32) = (4608, 2592);
 /// Frames a second while a still is taken: the sensor's highest rate with all pixels is 14.
 const RATE: f64 = 10.0;
 /// The IMX708's highest gain.
@@ -24,7 +28,12 @@ pub struct Still {
     pub frame: Frame,
     /// The lens, if it is a known one.
     pub lens: Option<Lens>,
+    /// Whether the stream had to wait for it.
+    pub interrupted: bool,
 }
+
+/// Whoever waits for a still.
+pub(super) type Asker = Sender<Result<Still, String>>;
 
 /// A lens as EXIF describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +88,24 @@ pub(super) fn wanted(
     let mut set = *requested;
     set.merge(&found);
     (config, set)
+}
+
+/// Takes a still by a source of its own, on a thread of its own: test pictures and files can be had twice at the same time.
+pub(super) fn take_beside(config: CameraConfig, set: Set, asker: Asker) {
+    let taken = move || {
+        let camera = open(&config, &set, 0);
+        let frame = camera.and_then(|mut camera| take(camera.as_mut(), || {}));
+        let still = frame.map(|frame| Still {
+            frame,
+            lens: None,
+            interrupted: false,
+        });
+        let _ = asker.send(still.map_err(|error| error.to_string())); // whoever asked may have gone
+    };
+    // Without a thread the asker is dropped with it: that says that there is no still.
+    let _ = thread::Builder::new()
+        .name("still-source".into())
+        .spawn(taken);
 }
 
 /// Takes one picture with `camera`; `alive` is called between the waits.

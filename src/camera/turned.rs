@@ -29,6 +29,11 @@ pub(super) fn turned(camera: Box<dyn Camera>, turn: Turn) -> Box<dyn Camera> {
     Box::new(TurnedCamera { camera, turn, pool })
 }
 
+fn new_pool((width, height): (usize, usize)) -> Arc<Mutex<Pool>> {
+    let blank = Picture::filled(width, height, [0, 128, 128]);
+    Arc::new(Mutex::new(Pool::new(blank)))
+}
+
 impl TurnedCamera {
     fn pool(&mut self, size: (usize, usize)) -> Arc<Mutex<Pool>> {
         if let Some(pool) = &self.pool
@@ -36,8 +41,7 @@ impl TurnedCamera {
         {
             return Arc::clone(&pool.pictures);
         }
-        let blank = Picture::filled(size.0, size.1, [0, 128, 128]);
-        let pictures = Arc::new(Mutex::new(Pool::new(blank)));
+        let pictures = new_pool(size);
         self.pool = Some(SizedPool {
             size,
             pictures: Arc::clone(&pictures),
@@ -51,26 +55,32 @@ impl TurnedCamera {
     }
 }
 
+/// `frame`, turned into a picture of `pool`.
+fn turned_frame(frame: Frame, turn: Turn, pool: Arc<Mutex<Pool>>) -> Frame {
+    let size = (frame.width, frame.height);
+    let (width, height) = turn.size(size);
+    let planes = TurnedPlanes {
+        source: frame.planes,
+        size,
+        turn,
+        pool,
+        turned: OnceLock::new(),
+    };
+    Frame {
+        width,
+        height,
+        planes: Arc::new(planes),
+        ..frame
+    }
+}
+
 impl Camera for TurnedCamera {
     fn next_frame(&mut self, patience: Duration) -> Result<Option<Frame>, CameraError> {
         let Some(frame) = self.camera.next_frame(patience)? else {
             return Ok(None);
         };
-        let size = (frame.width, frame.height);
-        let (width, height) = self.turn.size(size);
-        let planes = TurnedPlanes {
-            source: frame.planes,
-            size,
-            turn: self.turn,
-            pool: self.pool((width, height)),
-            turned: OnceLock::new(),
-        };
-        Ok(Some(Frame {
-            width,
-            height,
-            planes: Arc::new(planes),
-            ..frame
-        }))
+        let pool = self.pool(self.turn.size((frame.width, frame.height)));
+        Ok(Some(turned_frame(frame, self.turn, pool)))
     }
 
     fn apply(
@@ -88,6 +98,16 @@ impl Camera for TurnedCamera {
 
     fn restart(&mut self) -> Result<(), CameraError> {
         self.camera.restart()
+    }
+
+    fn order_still(&mut self) -> bool {
+        self.camera.order_still()
+    }
+
+    fn still(&mut self) -> Option<Frame> {
+        let still = self.camera.still()?;
+        let pool = new_pool(self.turn.size((still.width, still.height)));
+        Some(turned_frame(still, self.turn, pool))
     }
 
     fn sensitivity(&self) -> f64 {

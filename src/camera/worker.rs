@@ -9,7 +9,8 @@ pub(super) use world::{ThisMachine, World};
 use super::numbers::Numbers;
 use super::recovery::{Ladder, Step};
 use super::remote::{Command, Report};
-use super::{Camera, CameraError, Frame, Readings, Still};
+use super::still::Asker;
+use super::{Camera, CameraError, Frame, Readings};
 use crate::clock::{Timestamp, interval};
 use crate::config::CameraConfig;
 use crate::controls;
@@ -17,7 +18,7 @@ use crate::metrics::Metrics;
 use crate::pulse::{Phase, Pulse};
 use log::{error, info, warn};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 /// How long the thread waits for a frame before it reads its commands again; a stop takes no longer.
@@ -47,6 +48,8 @@ pub(super) struct CaptureWorker<W> {
     deliver: Box<dyn FnMut(Frame) + Send>,
     numbers: Numbers,
     ladder: Ladder,
+    /// Who waits for a still that comes beside the stream.
+    asker: Option<Asker>,
     /// Until when the camera is to seem to deliver nothing.
     stalled: Option<Timestamp>,
 }
@@ -73,7 +76,7 @@ enum Left {
     /// Only a camera that is opened again can do what was asked for.
     Outgrown,
     /// The camera is needed for a still.
-    Still(Sender<Result<Still, String>>),
+    Still(Asker),
     Stalled(String),
     Failed(CameraError),
 }
@@ -102,6 +105,7 @@ impl<W: World> CaptureWorker<W> {
             deliver: job.deliver,
             numbers: Numbers::default(),
             ladder: Ladder::new(),
+            asker: None,
             stalled: None,
         }
     }
@@ -121,6 +125,7 @@ impl<W: World> CaptureWorker<W> {
             held = match held {
                 Held::Open(mut camera) => {
                     let left = self.capture(camera.as_mut());
+                    self.asker = None; // it will not come
                     let readings = self.report.readings();
                     self.report.set_readings(Readings::default());
                     match left {
@@ -209,6 +214,7 @@ impl<W: World> CaptureWorker<W> {
             if let Some(frame) = frame.filter(|_| !hidden) {
                 self.deliver_if_fresh(frame, now);
             }
+            self.deliver_still(camera);
             if self.pulse.is_overdue(now) {
                 let silence = self.pulse.silence(now).as_secs_f64();
                 return Left::Stalled(format!("nothing new for {silence:.1} s"));
@@ -242,7 +248,11 @@ impl<W: World> CaptureWorker<W> {
             };
             match self.remember(command) {
                 Change::Stop => return Err(Left::Stop),
-                Change::Still(outcome) => return Err(Left::Still(outcome)),
+                Change::Still(asker) => {
+                    if let Some(asker) = self.order_still(camera, asker) {
+                        return Err(Left::Still(asker));
+                    }
+                }
                 Change::Controls(changed) => camera.apply(&self.requested, &changed)?,
                 Change::Rate => {
                     if !camera.set_rate(self.config.rate)? {
@@ -392,7 +402,7 @@ fn abandon(camera: Box<dyn Camera>) {
 enum Change {
     Stop,
     Controls(controls::Set),
-    Still(Sender<Result<Still, String>>),
+    Still(Asker),
     Rate,
     Nothing,
 }

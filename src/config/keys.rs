@@ -196,9 +196,9 @@ pub(super) static SECTIONS: &[Section] = &[
             Key {
                 name: "still",
                 unit: "",
-                accepts: Accepts::Word(&["off", "switch"]),
-                live: true,
-                doc: "switch: /still takes the camera for a moment, and the streams wait. off: there are no stills.",
+                accepts: Accepts::Word(&["off", "switch", "always"]),
+                live: false,
+                doc: "switch: /still takes the camera for a moment, and the streams wait. always: they do not, for memory and light.",
             },
         ],
     },

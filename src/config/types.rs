@@ -141,6 +141,11 @@ pub struct CameraConfig {
 }
 
 impl CameraConfig {
+    /// Whether the camera is to deliver stills beside the stream's pictures. Several exposures (HDR) leave no pixels for that.
+    pub fn has_stills_beside(&self) -> bool {
+        self.still == StillMode::Always && !self.hdr
+    }
+
     /// How pictures are turned.
     pub fn turn(&self) -> Turn {
         Turn::new(self.rotation, self.mirror)
@@ -181,6 +186,8 @@ pub enum StillMode {
     Off,
     /// The camera is opened for the still alone; the streams wait.
     Switch,
+    /// The camera delivers both all the time; no frame of the streams is missed.
+    Always,
 }
 
 /// How fast the sensor runs: at the largest multiple of the stream's rate up to this (Hz), and at least at the rate.

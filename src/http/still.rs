@@ -23,8 +23,7 @@ pub(super) fn reply(
     client: &mut Client,
 ) -> io::Result<Reply> {
     if context.config().camera.still == StillMode::Off {
-        let line =
-            "camera.still = \"off\": expected \"switch\", for stills that interrupt the streams";
+        let line = "camera.still = \"off\": expected \"switch\" or \"always\"";
         return Ok(Reply::line(Status::Conflict, line));
     }
     // An `<img>` of any page looks like a typed address, and that may be asked for; what is known to be foreign may not.

@@ -168,7 +168,11 @@ mod tests {
             f_number_tenths: 18,
             focal_length_hundredths: 474,
         });
-        Still { frame, lens }
+        Still {
+            frame,
+            lens,
+            interrupted: true,
+        }
     }
 
     #[test]

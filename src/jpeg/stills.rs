@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// Askers that may wait; what is beyond is refused.
 const MOST_WAITING: usize = 4;
-/// Between two stills: each takes the camera from the streams, and nobody is to stop them for good.
+/// After a still that interrupted the streams: each takes the camera from the streams, and nobody is to stop them for good.
 const PAUSE: Duration = Duration::from_secs(3);
 /// A still that has not come after this will not.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -48,14 +48,17 @@ impl Stills {
 
 fn run(orders: &Receiver<Order<u8, Outcome>>, take: &TakeStill, numbers: &AtomicU64) {
     while let Ok(order) = orders.recv() {
-        let outcome = match take().recv_timeout(PATIENCE) {
-            Ok(Ok(still)) => encoded(&still, order.what, numbers).map(Arc::new),
-            Ok(Err(reason)) => Err(reason),
+        let taken = match take().recv_timeout(PATIENCE) {
+            Ok(taken) => taken,
             Err(_) => Err("the camera does not answer".into()),
         };
-        order.finish(outcome);
-        // Nothing happens that could be waited for: the streams are to have their time.
-        std::thread::sleep(PAUSE);
+        let interrupted = taken.as_ref().map_or(true, |still| still.interrupted);
+        let encoded = taken.and_then(|still| encoded(&still, order.what, numbers));
+        order.finish(encoded.map(Arc::new));
+        if interrupted {
+            // Nothing happens that could be waited for: the streams are to have their time.
+            std::thread::sleep(PAUSE);
+        }
     }
 }
 

@@ -70,6 +70,30 @@ def test_a_still_looks_like_the_stream_which_goes_on(guest_with, report):
     assert guest_with.status()["camera"]["restarts"] == 0
 
 
+def test_stills_beside_the_stream_cost_it_no_frame(camera, report):
+    guest = camera(SMALL + 'still = "always"\n')
+    guest.run("sleep 8")
+    before, counted = guest.picture(), guest.status()["counters"]
+    buffers = guest.run("grep -c . /sys/kernel/debug/dma_buf/bufinfo 2>/dev/null; ls /proc/$(pidof picam)/fd | wc -l")
+    for _ in range(4):
+        began = guest.clock()
+        status, _, body = guest.get("/still?quality=90", timeout=240)
+        assert status == 200, body
+        taken = read_picture(body)
+        assert (taken.width, taken.height) == (4608, 2592)
+        assert abs(taken.exposure * taken.gain / (before.exposure * before.gain) - 1) < 0.05  # the same mode
+        assert abs(taken.lens - before.lens) <= 4
+        assert abs(taken.greys[3][1] - before.greys[3][1]) < 12
+        report(f"a still took {guest.clock() - began:.1f} s, {len(body)} bytes")
+    after = guest.status()
+    assert (after["counters"]["frames_lost"], after["counters"]["stalls"]) == (counted["frames_lost"], counted["stalls"])
+    assert (after["camera"]["restarts"], after["camera"]["reopens"]) == (0, 0)
+    assert after["counters"]["frames_captured"] > counted["frames_captured"]
+    again = guest.run("grep -c . /sys/kernel/debug/dma_buf/bufinfo 2>/dev/null; ls /proc/$(pidof picam)/fd | wc -l")
+    assert again == buffers
+    assert "sensor mode 4608x2592" in guest.run("cat /tmp/picam.log")
+
+
 def pixels(guest):
     return cv2.imdecode(numpy.frombuffer(guest.wait_jpeg(20, "/jpg?fresh=1")[1], numpy.uint8), cv2.IMREAD_COLOR)
 

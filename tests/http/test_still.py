@@ -1,7 +1,9 @@
 """GET /still: all the sensor's pixels, with EXIF, and streams that stay open."""
 
 import concurrent.futures
+import contextlib
 import subprocess
+import threading
 
 import cv2
 import numpy
@@ -22,6 +24,30 @@ def take(picam, query=""):
     status, headers, body = picam.get(f"/still{query}", timeout=STILL_TIME)
     assert status == 200, body
     return headers, body
+
+
+class Watching:
+    """Takes the parts of a stream meanwhile; `end` has their frames' numbers."""
+
+    def __init__(self, stream):
+        self._ended, self._numbers = threading.Event(), []
+        self._thread = threading.Thread(target=self._watch, args=(stream,))
+
+    def _watch(self, stream):
+        while not self._ended.is_set():
+            self._numbers.append(stream.next().sequence)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        self._ended.set()
+        self._thread.join()
+        return self._numbers
 
 
 def grey(jpeg):
@@ -68,6 +94,23 @@ def test_streams_stay_open_and_go_on(picam):
     # On a busy machine the still takes so long that a "no signal" picture comes, which has the last frame's number.
     assert numbers == sorted(numbers) and before < numbers[-1]
     assert {grey(part.body).shape for part in parts} == {(360, 640)}
+
+
+def test_no_frame_is_missed_where_both_are_had_all_the_time(start_picam):
+    picam = start_picam({**TABLES, "camera": {**TABLES["camera"], "still": "always"}})
+    with contextlib.ExitStack() as clients:
+        streams = [clients.enter_context(raw.Stream(picam.port, timeout=PATIENCE)) for _ in range(3)]
+        for stream in streams:
+            stream.next()
+        watchers = [clients.enter_context(Watching(stream)) for stream in streams]
+        pictures = [grey(take(picam)[1]) for _ in range(3)]  # one at once after the other
+        watched = [watcher.end() for watcher in watchers]
+    assert {picture.shape for picture in pictures} == {(2592, 4608)}
+    status = picam.status()
+    assert (status["counters"]["frames_lost"], status["counters"]["stalls"], status["camera"]["reopens"]) == (0, 0, 0)
+    for numbers in watched:
+        assert len(numbers) > 3 and max(numbers) - min(numbers) >= 3
+        assert numbers == sorted(set(numbers)), "a 'no signal' picture came"
 
 
 def test_many_who_ask_are_served_one_after_the_other_or_refused(picam):

@@ -1,5 +1,6 @@
 //! The camera's buffers: allocated, mapped, and put into requests.
 
+use super::configuration::Agreed;
 use super::memory::{Format, Heap, Layout, Mapping, Slot};
 use crate::camera::CameraError;
 use libcamera::camera::ActiveCamera;
@@ -21,62 +22,84 @@ pub(super) struct Buffers {
     pub kind: String,
 }
 
-/// Makes `count` requests with buffers of at least `length` bytes: from a dma-heap, else from the camera itself,
+/// Makes `count` requests with buffers for the stream that was `agreed` on: from a dma-heap, else from the camera itself,
 /// else plain shared memory. `pieces` says that the camera takes memory in pieces.
 ///
 /// # Errors
 /// None of these works.
 pub(super) fn make(
     camera: &mut ActiveCamera<'static>,
-    stream: &Stream,
-    layout: Layout,
-    (count, length): (usize, usize),
+    agreed: &Agreed,
+    count: usize,
     pieces: bool,
 ) -> Result<Buffers, CameraError> {
     if let Some(heap) = Heap::best(pieces) {
-        match imported(camera, stream, layout, (count, length), &heap) {
+        match imported(camera, agreed, count, &heap) {
             Ok(buffers) => return Ok(buffers),
             Err(error) => log::warn!("camera: no buffers from {}: {error}", heap.name()),
         }
     }
-    match exported(camera, stream, layout) {
+    match exported(camera, agreed) {
         Ok(buffers) => return Ok(buffers),
         Err(error) => log::debug!("camera: no buffers of its own: {error}"),
     }
-    imported(camera, stream, layout, (count, length), &Heap::Memfd)
+    imported(camera, agreed, count, &Heap::Memfd)
+}
+
+/// Gives `request` a buffer of another stream, too; what the processor sees of it.
+///
+/// # Errors
+/// There is no memory for it.
+pub(super) fn add(
+    request: &mut Request,
+    agreed: &Agreed,
+    pieces: bool,
+) -> Result<Slot, CameraError> {
+    let heap = Heap::best(pieces).unwrap_or(Heap::Memfd);
+    let (buffer, slot) = allocate(agreed, &heap)?;
+    request
+        .add_buffer(&agreed.stream, buffer)
+        .map_err(failed("giving a buffer to a request"))?;
+    Ok(slot)
 }
 
 /// Buffers from `heap`.
 fn imported(
     camera: &mut ActiveCamera<'static>,
-    stream: &Stream,
-    layout: Layout,
-    (count, length): (usize, usize),
+    agreed: &Agreed,
+    count: usize,
     heap: &Heap,
 ) -> Result<Buffers, CameraError> {
-    let planes = layout.planes();
-    let end = planes.last().map_or(0, |(offset, length)| offset + length);
     let mut buffers = Buffers {
         requests: Vec::new(),
         slots: Vec::new(),
         kind: heap.name(),
     };
     for index in 0..count {
-        let fd = heap
-            .allocate(length.max(end))
-            .map_err(failed("allocating a buffer"))?;
-        let buffer = described(&fd, &planes).map_err(failed("describing a buffer"))?;
-        let mapping = Mapping::new(fd.as_fd(), end).map_err(failed("mapping a buffer"))?;
+        let (buffer, slot) = allocate(agreed, heap)?;
         buffers
             .requests
-            .push(request(camera, stream, index, buffer)?);
-        buffers.slots.push(Arc::new(Slot {
-            layout,
-            mappings: vec![mapping],
-            planes: planes.iter().map(|&(offset, _)| (0, offset)).collect(),
-        }));
+            .push(request(camera, &agreed.stream, index, buffer)?);
+        buffers.slots.push(Arc::new(slot));
     }
     Ok(buffers)
+}
+
+/// One buffer from `heap`, as libcamera and as the processor sees it.
+fn allocate(agreed: &Agreed, heap: &Heap) -> Result<(OwnedFrameBuffer, Slot), CameraError> {
+    let planes = agreed.layout.planes();
+    let end = planes.last().map_or(0, |(offset, length)| offset + length);
+    let fd = heap
+        .allocate(agreed.length.max(end))
+        .map_err(failed("allocating a buffer"))?;
+    let buffer = described(&fd, &planes).map_err(failed("describing a buffer"))?;
+    let mapping = Mapping::new(fd.as_fd(), end).map_err(failed("mapping a buffer"))?;
+    let slot = Slot {
+        layout: agreed.layout,
+        mappings: vec![mapping],
+        planes: planes.iter().map(|&(offset, _)| (0, offset)).collect(),
+    };
+    Ok((buffer, slot))
 }
 
 /// A buffer for libcamera with these planes (offset and length) in the memory behind `fd`.
@@ -100,14 +123,10 @@ fn described(fd: &OwnedFd, planes: &[(usize, usize)]) -> io::Result<OwnedFrameBu
 }
 
 /// Buffers that the camera's driver allocates.
-fn exported(
-    camera: &mut ActiveCamera<'static>,
-    stream: &Stream,
-    layout: Layout,
-) -> Result<Buffers, CameraError> {
+fn exported(camera: &mut ActiveCamera<'static>, agreed: &Agreed) -> Result<Buffers, CameraError> {
     let mut allocator = FrameBufferAllocator::new(camera);
     let allocated = allocator
-        .alloc(stream)
+        .alloc(&agreed.stream)
         .map_err(failed("allocating the camera's buffers"))?;
     let mut buffers = Buffers {
         requests: Vec::new(),
@@ -115,10 +134,10 @@ fn exported(
         kind: "the camera's driver".into(),
     };
     for (index, buffer) in allocated.into_iter().enumerate() {
-        let slot = map(&buffer, layout)?;
+        let slot = map(&buffer, agreed.layout)?;
         buffers
             .requests
-            .push(request(camera, stream, index, buffer)?);
+            .push(request(camera, &agreed.stream, index, buffer)?);
         buffers.slots.push(Arc::new(slot));
     }
     Ok(buffers)

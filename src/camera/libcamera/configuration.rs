@@ -5,12 +5,13 @@ use super::choice::{self, Mode};
 use super::memory::Layout;
 use super::timing;
 use crate::camera::CameraError;
+use crate::camera::still::SIZE as STILL;
 use crate::config::CameraConfig;
 use crate::picture::Turn;
 use libcamera::camera::{ActiveCamera, CameraConfiguration, Orientation, SensorConfiguration};
 use libcamera::color_space::{ColorSpace, Range, YcbcrEncoding};
 use libcamera::geometry::Size;
-use libcamera::stream::StreamRole;
+use libcamera::stream::{Stream, StreamRole};
 use log::{debug, info, warn};
 
 /// Buffers: one is filled, some wait to be, one is encoded, and the newest is kept for whoever asks next.
@@ -19,8 +20,17 @@ const BUFFERS: u32 = 5;
 /// The sensor mode that picam chooses; `None` if the sensor is no IMX708.
 pub(super) fn mode(config: &CameraConfig, model: &str) -> Option<Mode> {
     let sensor_rate = timing::calm_rate(config.rate, config.sensor_rate);
-    choice::is_imx708(model)
-        .then(|| choice::mode(config.width, config.height, sensor_rate, config.hdr))
+    let (width, height) = match has_stills(config, model) {
+        true => STILL,
+        false => (config.width, config.height),
+    };
+    choice::is_imx708(model).then(|| choice::mode(width, height, sensor_rate, config.hdr))
+}
+
+/// Whether the camera is asked for stills beside the stream's pictures.
+pub(super) fn has_stills(config: &CameraConfig, model: &str) -> bool {
+    let smaller = (config.width, config.height) != STILL;
+    config.has_stills_beside() && smaller && choice::is_imx708(model)
 }
 
 /// Configures the camera for frames as `config` wants them, with the sensor mode that picam chooses for an IMX708.
@@ -36,7 +46,7 @@ pub(super) fn apply(
     let mode = mode(config, model);
     let mut configuration = None;
     for mode in [mode, None] {
-        let mut candidate = wanted(camera, config)?;
+        let mut candidate = wanted(camera, config, has_stills(config, model))?;
         if let Some(mode) = mode {
             let mut sensor = SensorConfiguration::new();
             sensor.set_bit_depth(choice::BIT_DEPTH);
@@ -81,18 +91,26 @@ pub(super) fn apply(
 fn wanted(
     camera: &ActiveCamera<'static>,
     config: &CameraConfig,
+    stills: bool,
 ) -> Result<CameraConfiguration, CameraError> {
-    let configuration = camera.generate_configuration(&[StreamRole::VideoRecording]);
+    let roles = [StreamRole::VideoRecording, StreamRole::StillCapture];
+    let configuration = camera.generate_configuration(&roles[..1 + usize::from(stills)]);
     let mut configuration = configuration.ok_or_else(|| CameraError::Failed {
         what: "configuring the camera",
         reason: "it has no video stream".into(),
     })?;
-    if let Some(mut stream) = configuration.get_mut(0) {
-        stream.set_pixel_format(libcamera::formats::YUV420);
-        stream.set_size(Size::new(config.width, config.height));
-        // JPEG's own: video streams have a limited range otherwise, and black would be grey.
-        stream.set_color_space(Some(ColorSpace::sycc()));
-        stream.set_buffer_count(BUFFERS);
+    let sizes = [
+        (config.width, config.height, BUFFERS),
+        (STILL.0, STILL.1, 1),
+    ];
+    for (index, (width, height, buffers)) in sizes.into_iter().enumerate() {
+        if let Some(mut stream) = configuration.get_mut(index) {
+            stream.set_pixel_format(libcamera::formats::YUV420);
+            stream.set_size(Size::new(width, height));
+            // JPEG's own: video streams have a limited range otherwise, and black would be grey.
+            stream.set_color_space(Some(ColorSpace::sycc()));
+            stream.set_buffer_count(buffers);
+        }
     }
     if let Some(orientation) = orientation(config) {
         configuration.set_orientation(orientation);
@@ -119,31 +137,45 @@ pub(super) fn left_to_turn(configuration: &CameraConfiguration, config: &CameraC
     }
 }
 
-/// What the camera made of that: the layout of its pictures, and number and length of its buffers.
+/// What the camera made of that for its stream at `index`.
+pub(super) struct Agreed {
+    pub stream: Stream,
+    /// The layout of its pictures.
+    pub layout: Layout,
+    /// How many buffers it has.
+    pub count: usize,
+    /// How long each of them is, bytes.
+    pub length: usize,
+}
+
+/// What the camera made of that for the stream at `index`, of which pictures of `wanted` columns and rows are expected.
 ///
 /// # Errors
-/// Pictures that picam cannot take.
-pub(super) fn describe(
+/// There is no such stream, or pictures that picam cannot take.
+pub(super) fn agreed(
     configuration: &CameraConfiguration,
-    config: &CameraConfig,
-) -> Result<(Layout, usize, usize), CameraError> {
-    let stream = configuration.get(0).ok_or_else(|| CameraError::Failed {
+    index: usize,
+    wanted: (u32, u32),
+) -> Result<Agreed, CameraError> {
+    let missing = || CameraError::Failed {
         what: "configuring the camera",
-        reason: "it has no stream".into(),
-    })?;
-    let (size, pixel_format) = (stream.get_size(), stream.get_pixel_format());
+        reason: "it has no such stream".into(),
+    };
+    let configured = configuration.get(index).ok_or_else(missing)?;
+    let stream = configured.stream().ok_or_else(missing)?;
+    let (size, pixel_format) = (configured.get_size(), configured.get_pixel_format());
     let format = buffers::format(pixel_format).ok_or_else(|| {
         CameraError::Unusable(format!(
             "the camera delivers {pixel_format:?}; picam takes YUV420 and NV12"
         ))
     })?;
-    if (size.width, size.height) != (config.width, config.height) {
+    if (size.width, size.height) != wanted {
         warn!(
             "camera: {}x{} was asked for; it delivers {}x{}",
-            config.width, config.height, size.width, size.height
+            wanted.0, wanted.1, size.width, size.height
         );
     }
-    if let Some(space) = stream.get_color_space()
+    if let Some(space) = configured.get_color_space()
         && (space.range, space.ycbcr_encoding) != (Range::Full, YcbcrEncoding::Rec601)
     {
         warn!("camera: its colour space {space} is not JPEG's; colours are slightly off");
@@ -152,8 +184,12 @@ pub(super) fn describe(
         format,
         width: (size.width & !1) as usize,
         height: (size.height & !1) as usize,
-        stride: stream.get_stride() as usize,
+        stride: configured.get_stride() as usize,
     };
-    let (count, length) = (stream.get_buffer_count(), stream.get_frame_size());
-    Ok((layout, count.max(2) as usize, length as usize))
+    Ok(Agreed {
+        stream,
+        layout,
+        count: configured.get_buffer_count() as usize,
+        length: configured.get_frame_size() as usize,
+    })
 }

@@ -4,6 +4,7 @@
 //! more come back over one channel; requests are queued from that thread only, for queueing inside the completion
 //! callback deadlocks. A picture goes to the encoder in the very buffer that the camera wrote.
 
+mod beside;
 mod buffers;
 mod choice;
 mod configuration;
@@ -22,11 +23,13 @@ mod version;
 
 pub use version::versions;
 
+use super::still::SIZE as STILL;
 use super::{Camera, CameraError, Frame, Lens};
 use crate::clock::Timestamp;
 use crate::config::CameraConfig;
 use crate::controls::{Ranges, Set};
 use crate::picture::Turn;
+use beside::Beside;
 use buffers::{Buffers, failed, filled};
 use choice::{Found, Mode};
 use control::Controls;
@@ -76,7 +79,7 @@ pub fn prepare(config: &CameraConfig) {
 /// What comes back to the capture thread.
 enum Event {
     Completed(Request),
-    /// The picture of the request with this cookie is looked at no longer.
+    /// The picture of the request with this cookie is looked at no longer; with the number of the requests, the still.
     Returned(usize),
 }
 
@@ -92,6 +95,7 @@ pub(super) struct Libcamera {
     lent: Vec<Option<Request>>,
     /// Requests that are to be queued.
     idle: VecDeque<Request>,
+    beside: Option<Beside>,
     events: Receiver<Event>,
     sender: Sender<Event>,
     camera: ActiveCamera<'static>,
@@ -151,24 +155,33 @@ impl Libcamera {
         drop(cameras);
 
         let configuration = configuration::apply(&mut camera, config, model)?;
-        let (layout, count, length) = configuration::describe(&configuration, config)?;
-        let stream = configuration.get(0).and_then(|stream| stream.stream());
-        let stream = stream.ok_or_else(|| CameraError::Failed {
-            what: "configuring the camera",
-            reason: "it has no stream".into(),
-        })?;
+        let agreed = configuration::agreed(&configuration, 0, (config.width, config.height))?;
+        let (stream, layout) = (agreed.stream, agreed.layout);
+        let stills = configuration::has_stills(config, model);
+        let count = agreed.count.max(2) + usize::from(stills);
         let pieces = machine.platform() != Some(Platform::Vc4);
         let Buffers {
-            requests,
-            slots,
+            mut requests,
+            mut slots,
             kind,
-        } = buffers::make(&mut camera, &stream, layout, (count, length), pieces)?;
+        } = buffers::make(&mut camera, &agreed, count, pieces)?;
+        let mut beside = None;
+        if stills && let Some(request) = requests.pop() {
+            let agreed = configuration::agreed(&configuration, 1, STILL);
+            match agreed.and_then(|agreed| Beside::new(request, &agreed, pieces)) {
+                Ok(made) => beside = Some(made),
+                Err(error) => {
+                    slots.pop();
+                    warn!("camera: {error}: stills interrupt the streams");
+                }
+            }
+        }
         info!(
             "camera {id} ({model}): {}x{} {:?}, {} buffers from {kind}",
             layout.width,
             layout.height,
             layout.format,
-            requests.len()
+            slots.len()
         );
         let (sender, events) = mpsc::channel();
         let completed = sender.clone();
@@ -189,6 +202,7 @@ impl Libcamera {
         let mut opened = Self {
             lent: slots.iter().map(|_| None).collect(),
             idle: requests.into(),
+            beside,
             events,
             sender,
             camera,
@@ -224,6 +238,9 @@ impl Libcamera {
             self.controls.write_limits(&mut list, limits);
         }
         self.changed = None;
+        if let Some(beside) = &mut self.beside {
+            beside.restart();
+        }
         self.camera
             .start(Some(&list))
             .map_err(failed("starting the camera"))?;
@@ -232,11 +249,43 @@ impl Libcamera {
 
     /// How many requests the camera has.
     fn under_way(&self) -> usize {
-        self.slots.len() - self.idle.len() - self.lent.iter().flatten().count()
+        self.slots.len() - self.here()
+    }
+
+    /// How many requests it does not have.
+    fn here(&self) -> usize {
+        let parked = self.beside.as_ref().is_some_and(Beside::is_parked);
+        self.idle.len() + self.lent.iter().flatten().count() + usize::from(parked)
+    }
+
+    /// Keeps a request that nobody needs until it is queued again.
+    fn put_back(&mut self, request: Request) {
+        match &mut self.beside {
+            Some(beside) if beside.owns(request.cookie()) => beside.park(request),
+            _ => self.idle.push_back(request),
+        }
+    }
+
+    /// A picture is looked at no longer.
+    fn returned(&mut self, index: usize) {
+        let index = index.min(self.slots.len() - 1); // the still is of the last request
+        if let Some(beside) = &mut self.beside
+            && beside.owns(index as u64)
+            && !beside.returned()
+        {
+            return;
+        }
+        if let Some(request) = self.lent[index].take() {
+            self.put_back(request);
+        }
     }
 
     /// Gives the idle requests to the camera, as far as they are due.
     fn queue(&mut self) -> Result<(), CameraError> {
+        let due = self.beside.as_mut().and_then(Beside::due);
+        if let Some(request) = due {
+            self.idle.push_front(request);
+        }
         while !self.idle.is_empty() && self.timing.may_queue(Instant::now(), self.under_way()) {
             let Some(mut request) = self.idle.pop_front() else {
                 break;
@@ -250,7 +299,7 @@ impl Libcamera {
                 self.controls.write_limits(request.controls_mut(), limits);
             }
             if let Err((request, reason)) = self.camera.queue_request(request) {
-                self.idle.push_back(request);
+                self.put_back(request);
                 return Err(failed("queueing a request")(reason));
             }
         }
@@ -274,10 +323,19 @@ impl Libcamera {
             let searching = readings.is_searching();
             Some((self.timing.pick(now, time, took, searching)?, time))
         });
+        let still = self.take_still(&request);
         let (Some((sequence, time)), Some(slot)) = (picked, self.slots.get(index)) else {
-            self.idle.push_back(request);
+            match still {
+                true => self.lent[index] = Some(request),
+                false => self.put_back(request),
+            }
             return None;
         };
+        if let Some(beside) = &mut self.beside
+            && beside.owns(index as u64)
+        {
+            beside.lend();
+        }
         let (width, height) = (slot.layout.width, slot.layout.height);
         let planes = Lent::new(Arc::clone(slot), self.sender.clone(), index);
         self.lent[index] = Some(request);
@@ -289,6 +347,16 @@ impl Libcamera {
             planes: Arc::new(planes),
             readings,
         })
+    }
+
+    /// Takes the still out of a completed request, if one came with it.
+    fn take_still(&mut self, request: &Request) -> bool {
+        match &mut self.beside {
+            Some(beside) if beside.owns(request.cookie()) => {
+                beside.take(request, &self.sender, self.slots.len())
+            }
+            _ => false,
+        }
     }
 }
 
@@ -304,7 +372,7 @@ impl Camera for Libcamera {
             let left = until.saturating_duration_since(Instant::now());
             match self.events.recv_timeout(left) {
                 Ok(Event::Completed(request)) if request.status() != RequestStatus::Complete => {
-                    self.idle.push_back(request);
+                    self.put_back(request);
                     return Err(CameraError::Failed {
                         what: "capturing",
                         reason: "libcamera cancelled its requests".into(),
@@ -316,7 +384,7 @@ impl Camera for Libcamera {
                         return Ok(frame);
                     }
                 }
-                Ok(Event::Returned(index)) => self.idle.extend(self.lent[index].take()),
+                Ok(Event::Returned(index)) => self.returned(index),
                 // Not disconnected: there is a sender in self. The time is over, or a request is due: what was set until now
                 // is to go with it.
                 Err(_) => return Ok(None),
@@ -343,20 +411,28 @@ impl Camera for Libcamera {
     fn restart(&mut self) -> Result<(), CameraError> {
         self.camera.stop().map_err(failed("stopping the camera"))?;
         // What was under way has been cancelled; what is looked at comes back later.
-        for event in self.events.try_iter() {
+        while let Ok(event) = self.events.try_recv() {
             match event {
-                Event::Completed(request) => self.idle.push_back(request),
-                Event::Returned(index) => self.idle.extend(self.lent[index].take()),
+                Event::Completed(request) => self.put_back(request),
+                Event::Returned(index) => self.returned(index),
             }
         }
-        let there = self.idle.len() + self.lent.iter().flatten().count();
-        if there < self.slots.len() {
+        let lost = self.under_way();
+        if lost > 0 {
             return Err(CameraError::Failed {
                 what: "restarting the camera",
-                reason: format!("libcamera lost {} requests", self.slots.len() - there),
+                reason: format!("libcamera lost {lost} requests"),
             });
         }
         self.start()
+    }
+
+    fn order_still(&mut self) -> bool {
+        self.beside.as_mut().map(Beside::order).is_some()
+    }
+
+    fn still(&mut self) -> Option<Frame> {
+        self.beside.as_mut()?.still()
     }
 
     fn sensitivity(&self) -> f64 {

@@ -114,6 +114,8 @@ struct ScriptedCamera {
     script: Arc<Script>,
     acts: VecDeque<Act>,
     sequence: u64,
+    /// A still was ordered; it comes two frames later.
+    ordered: Option<u64>,
 }
 
 impl ScriptedCamera {
@@ -208,6 +210,16 @@ impl Camera for ScriptedCamera {
         Ok(rate <= FASTEST)
     }
 
+    fn order_still(&mut self) -> bool {
+        self.ordered = Some(self.sequence + 2);
+        true
+    }
+
+    fn still(&mut self) -> Option<Frame> {
+        self.ordered.take_if(|due| *due <= self.sequence)?;
+        Some(self.frame(self.script.now()))
+    }
+
     fn restart(&mut self) -> Result<(), CameraError> {
         self.script.pass(500 * MILLISECOND);
         let script = Arc::clone(&self.script);
@@ -283,6 +295,7 @@ fn camera(script: &Arc<Script>, acts: Vec<Act>) -> ScriptedCamera {
         script: Arc::clone(script),
         acts: acts.into(),
         sequence: 0,
+        ordered: None,
     }
 }
 
@@ -299,6 +312,10 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new(restarts: Vec<Outcome>, opens: Vec<Outcome>) -> Self {
+        Self::with(restarts, opens, CameraConfig::default())
+    }
+
+    pub(super) fn with(restarts: Vec<Outcome>, opens: Vec<Outcome>, config: CameraConfig) -> Self {
         let script = Arc::new(Script::default());
         script.pass(Duration::from_secs(100));
         *script.restarts.lock().unwrap() = restarts.into();
@@ -313,7 +330,7 @@ impl Stage {
         let delivered = Arc::new(Mutex::new(Vec::new()));
         let list = Arc::clone(&delivered);
         let job = CaptureJob {
-            config: CameraConfig::default(),
+            config,
             requested,
             cores: AutoOr::Auto,
             metrics: Arc::clone(&metrics),

@@ -1,14 +1,49 @@
-//! Stills, which interrupt the stream.
+//! Stills: beside the stream, or instead of it for a moment.
 
 use super::{CaptureWorker, World};
-use crate::camera::still::{Still, take, wanted};
-use crate::camera::{CameraError, Readings};
-use crate::config::CameraConfig;
+use crate::camera::still::{Asker, Still, take, take_beside, wanted};
+use crate::camera::{Camera, CameraError, Readings};
+use crate::config::{CameraConfig, Source};
 use crate::controls::Set;
 use crate::pulse::Phase;
 use log::{info, warn};
 
 impl<W: World> CaptureWorker<W> {
+    /// Orders a still beside the stream; gives the asker back where the stream has to be interrupted.
+    pub(super) fn order_still(&mut self, camera: &mut dyn Camera, asker: Asker) -> Option<Asker> {
+        if !self.config.has_stills_beside() {
+            return Some(asker);
+        }
+        if camera.order_still() {
+            self.asker = Some(asker); // the one before, if any, waits no longer: there is one still at a time
+            return None;
+        }
+        if self.config.source == Source::Libcamera {
+            return Some(asker);
+        }
+        let readings = self.report.readings();
+        let (config, set) = wanted(&self.config, &self.requested, &readings, 1.0);
+        take_beside(config, set, asker);
+        None
+    }
+
+    /// Hands over the still that has come beside the stream, if it has.
+    pub(super) fn deliver_still(&mut self, camera: &mut dyn Camera) {
+        let Some(mut frame) = camera.still() else {
+            return;
+        };
+        frame.sequence = self.numbers.newest(); // the still is none of the stream's frames
+        if let Some(asker) = self.asker.take() {
+            let lens = camera.lens();
+            let interrupted = false;
+            let _ = asker.send(Ok(Still {
+                frame,
+                lens,
+                interrupted,
+            })); // whoever asked may have gone
+        }
+    }
+
     /// Opens the camera for a still alone; it was closed before, and reported `readings` with pictures of this `sensitivity`.
     pub(super) fn take_still(
         &mut self,
@@ -39,6 +74,10 @@ impl<W: World> CaptureWorker<W> {
         self.close(camera);
         let mut frame = frame?;
         frame.sequence = last; // the still is none of the stream's frames
-        Ok(Still { frame, lens })
+        Ok(Still {
+            frame,
+            lens,
+            interrupted: true,
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::script::{Act, FASTEST, Outcome, Stage};
 use super::*;
+use crate::config::StillMode;
 use crate::pulse::{Failure, Verdict};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -315,4 +316,56 @@ proptest! {
             prop_assert!(reopened >= 3 || restarted + reopened > 3, "gave up early: {:?}", played.log);
         }
     }
+}
+
+#[test]
+fn a_still_comes_beside_the_stream_or_interrupts_it() {
+    for (mode, log, interrupted) in [
+        (StillMode::Always, vec!["close"], false),
+        (
+            StillMode::Switch,
+            vec!["close", "open", "close", "open", "close"],
+            true,
+        ),
+    ] {
+        let config = CameraConfig {
+            still: mode,
+            ..CameraConfig::default()
+        };
+        let stage = Stage::with(
+            vec![],
+            vec![
+                Outcome::Good(vec![Act::Frames(5)]),
+                Outcome::Good(vec![Act::Frames(4)]),
+            ],
+            config,
+        );
+        let outcome = stage.remote.still();
+        let played = stage.run(vec![Act::Frames(4)]);
+        assert_eq!(
+            (played.ended, played.log),
+            (Ended::Stopped, log.into_iter().map(String::from).collect())
+        );
+        let still = outcome.try_recv().unwrap().unwrap();
+        assert_eq!(still.interrupted, interrupted);
+        assert_eq!(played.delivered.len(), 4);
+        if !interrupted {
+            assert_eq!(still.frame.sequence, 2, "of the stream's newest frame");
+        }
+    }
+}
+
+#[test]
+fn who_waits_for_a_still_is_told_when_the_camera_fails() {
+    let config = CameraConfig {
+        still: StillMode::Always,
+        ..CameraConfig::default()
+    };
+    let stage = Stage::with(vec![], vec![Outcome::Good(vec![Act::Frames(2)])], config);
+    let outcome = stage.remote.still();
+    stage.run(vec![Act::Frames(1), Act::Fail]);
+    assert_eq!(
+        outcome.try_recv().err(),
+        Some(mpsc::TryRecvError::Disconnected)
+    );
 }
