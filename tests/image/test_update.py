@@ -87,9 +87,9 @@ def falls_back(machine, url, report, how):
     machine.wait_boots(boots + 2, 60)
     machine.wait_jpeg(BOOT)
     report(f"{url.rpartition('/')[2]}: back with a picture {time.monotonic() - started:.0f} s after the trial began")
+    machine.wait_console("did not hold", 60, since=boots + 1)
     after = machine.shell("picam-update --status")
     assert after.splitlines()[:2] == [before, "committed: yes"]
-    machine.wait_console("did not hold", 60, since=boots + 1)
     return after
 
 
