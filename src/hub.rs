@@ -4,6 +4,7 @@
 use crate::camera::Readings;
 use crate::clock::Timestamp;
 use crate::picture::Window;
+use crate::shelf::Bytes;
 use crate::sync::{lock, read, write};
 use may::io::WaitIoWaker;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -38,7 +39,7 @@ pub struct Jpeg {
     /// How sharp those parts of the frame are that somebody asked for.
     pub scores: Vec<(Window, f64)>,
     /// The JPEG file.
-    pub data: Arc<[u8]>,
+    pub data: Bytes,
 }
 
 impl Jpeg {
@@ -169,7 +170,7 @@ mod tests {
             live: true,
             readings: Readings::default(),
             scores: Vec::new(),
-            data: Arc::from([0xff, 0xd8]),
+            data: vec![0xff, 0xd8].into(),
         }
     }
 

@@ -20,5 +20,6 @@ pub mod metrics;
 pub mod picture;
 pub mod probe;
 pub mod pulse;
+pub mod shelf;
 mod sync;
 pub mod system;

@@ -84,6 +84,7 @@ pub struct Metrics {
     refused: Family<Refusal, Counter>,
     encode_seconds: Histogram,
     jpeg_bytes: Gauge,
+    encode_threads: Gauge,
     streams: Gauge,
     events: Gauge,
     connections: Gauge,
@@ -99,6 +100,8 @@ pub struct Metrics {
 pub struct Sample {
     /// Stream clients.
     pub streams: usize,
+    /// Threads that encoded the newest frame.
+    pub encode_threads: u8,
     /// Clients of `/events`.
     pub events: usize,
     /// Open connections, streams among them.
@@ -189,6 +192,11 @@ impl Metrics {
                 "Steps taken to get frames from the camera again",
             ),
             refused: registered(registry, "http_refused", "Connections refused or cut"),
+            encode_threads: registered(
+                registry,
+                "encode_threads",
+                "Threads that encoded the newest frame together",
+            ),
             streams: registered(registry, "streams", "Stream clients"),
             events: registered(registry, "events", "Clients of /events"),
             connections: registered(registry, "connections", "Open connections"),
@@ -282,6 +290,7 @@ impl Metrics {
 
     /// Everything as text.
     pub fn to_text(&self, now: &Sample, format: Format) -> String {
+        self.encode_threads.set(now.encode_threads.into());
         self.streams.set(now.streams as i64);
         self.events.set(now.events as i64);
         self.connections.set(now.connections as i64);
@@ -366,6 +375,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.refuse("malformed");
         let sample = Sample {
+            encode_threads: 1,
             streams: 2,
             events: 1,
             connections: 3,

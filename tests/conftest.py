@@ -50,8 +50,9 @@ def picam(start_module_picam):
 
 @pytest.fixture(scope="module")
 def photo_picam(start_module_picam):
-    """One picam that replays photographs at 2304×1296, 8 Hz, about 500 KB a frame, stamped."""
-    return start_module_picam(photograph_tables(500))
+    """One picam that replays photographs at 2304×1296, 8 Hz, about 500 KB a frame, stamped; of bands, by three threads."""
+    tables = photograph_tables(500)
+    return start_module_picam({**tables, "jpeg": {**tables["jpeg"], "threads": 3}})
 
 
 @pytest.fixture(scope="session")

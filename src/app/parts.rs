@@ -6,9 +6,7 @@ use crate::clock::{Timestamp, interval};
 use crate::config::{Config, Saved};
 use crate::exit::Exit;
 use crate::http::{self, Context, Guard, Listener, Rendition, Seats};
-use crate::jpeg::{
-    Crops, EncodeJob, Encoding, SMALLER_QUALITY, Settings, Stills, WIDTHS, shrunk_height,
-};
+use crate::jpeg::{Crops, EncodeJob, Encoding, SMALLER, Settings, Stills, WIDTHS, shrunk_height};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
@@ -128,7 +126,7 @@ pub(super) fn start(
         join_in_time(ending, STOP_TIME, || capture.join());
     });
 
-    let encoder = Arc::new(Settings::new(config.jpeg.quality));
+    let encoder = Arc::new(Settings::new(&config.jpeg));
     let numbers = Arc::new(AtomicU64::new(0));
     for rendition in smaller.iter().chain([&full]) {
         let width = rendition.width as usize;
@@ -139,7 +137,7 @@ pub(super) fn start(
             pulse: Arc::clone(&pulse),
             metrics: Arc::clone(&metrics),
             settings: match smaller {
-                true => Arc::new(Settings::new(SMALLER_QUALITY)),
+                true => Arc::new(Settings::new(&SMALLER)),
                 false => Arc::clone(&encoder),
             },
             numbers: Arc::clone(&numbers),

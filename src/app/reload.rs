@@ -21,7 +21,7 @@ pub(super) fn reload_config(context: &Context, layers: &Layers) {
     let old = context.config();
     let (config, changes) = old.take_live(&new);
     log::set_max_level(config.log.level);
-    context.encoder.set_quality(config.jpeg.quality);
+    context.encoder.change(&config.jpeg);
     let limits = within_descriptors(config.limits.clone());
     context.guard.set_limits(limits);
     if config.camera.rate != old.camera.rate {

@@ -204,13 +204,22 @@ pub(super) static SECTIONS: &[Section] = &[
     },
     Section {
         name: "jpeg",
-        keys: &[Key {
-            name: "quality",
-            unit: "",
-            accepts: Accepts::Integer(1, 100),
-            live: true,
-            doc: "JPEG quality; the higher, the larger the frames.",
-        }],
+        keys: &[
+            Key {
+                name: "quality",
+                unit: "",
+                accepts: Accepts::Integer(1, 100),
+                live: true,
+                doc: "JPEG quality; the higher, the larger the frames.",
+            },
+            Key {
+                name: "threads",
+                unit: "",
+                accepts: Accepts::AutoOr(&Accepts::Integer(1, 16)),
+                live: true,
+                doc: "How many threads encode each frame together. auto: as many as its rate needs.",
+            },
+        ],
     },
     CONTROLS_SECTION,
     Section {

@@ -200,11 +200,16 @@ pub type SensorRate = AutoOr<f64>;
 pub struct JpegConfig {
     /// JPEG quality, 1 to 100.
     pub quality: u8,
+    /// How many threads encode each frame, 1 to 16; `Auto`: as many as its rate needs.
+    pub threads: AutoOr<u8>,
 }
 
 impl Default for JpegConfig {
     fn default() -> Self {
-        JpegConfig { quality: 100 }
+        JpegConfig {
+            quality: 100,
+            threads: AutoOr::Auto,
+        }
     }
 }
 

@@ -124,6 +124,7 @@ impl Context {
 
     pub(super) fn sample(&self) -> Sample {
         Sample {
+            encode_threads: self.encoder.threads(),
             streams: self.streams.taken(),
             events: self.events.taken(),
             connections: self.guard.connections(),

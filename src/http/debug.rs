@@ -17,6 +17,8 @@ pub(super) fn reply(context: &Context, request: &Request) -> Reply {
         "/debug/encoder/segfault" => context.encoder.inject(Fault::Segfault),
         "/debug/encoder/fail" => context.encoder.inject(Fault::Fail),
         "/debug/encoder/hang" => context.encoder.inject(Fault::Hang),
+        "/debug/encoder/hang-band" => context.encoder.inject(Fault::HangBand),
+        "/debug/encoder/panic-band" => context.encoder.inject(Fault::PanicBand),
         "/debug/encoder/panic" => context.encoder.inject(Fault::Panic),
         "/debug/stall" => {
             let seconds = request.parameter("seconds").map(str::parse);

@@ -7,6 +7,7 @@ use crate::clock::{Timestamp, unix_seconds};
 use crate::feed::Feed;
 use crate::hub::{Jpeg, Waiter};
 use crate::picture::{Window, crop};
+use crate::shelf::Bytes;
 use log::error;
 use std::io;
 use std::sync::Arc;
@@ -69,8 +70,9 @@ fn cut(encoder: &mut Encoder, frame: &Frame, window: Window, number: u64) -> Opt
         planes: Arc::new(part),
         ..frame.clone()
     };
-    let data: turbojpeg::Result<Arc<[u8]>> = encoder.encode(&part, QUALITY).map(Arc::from);
-    let data = data.inspect_err(|error| error!("crop: {error}")).ok()?;
+    let mut data = Bytes::default();
+    let encoded = encoder.encode(&part, QUALITY, &mut data);
+    encoded.inspect_err(|error| error!("crop: {error}")).ok()?;
     Some(Arc::new(Jpeg {
         number,
         sequence: frame.sequence,

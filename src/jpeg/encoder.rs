@@ -1,17 +1,18 @@
-//! turbojpeg straight from the camera's planes: no detour over RGB, and one buffer that is used again and again.
+//! turbojpeg straight from the camera's planes into the memory that is sent: no detour over RGB, and no copy.
 
 use crate::camera::Frame;
+use crate::shelf::Bytes;
+use std::ops::Range;
 use turbojpeg::{Compressor, OutputBuf, Subsamp, YuvPlanesImage};
 
-/// Compresses frames, one after the other, into a buffer that it keeps.
+/// Compresses frames, one after the other.
 pub struct Encoder {
     compressor: Compressor,
     quality: Option<u8>,
-    buffer: Vec<u8>,
 }
 
 impl Encoder {
-    /// An encoder without a buffer; the first frame makes it.
+    /// An encoder.
     ///
     /// # Errors
     /// There is no memory for it.
@@ -19,40 +20,56 @@ impl Encoder {
         Ok(Self {
             compressor: Compressor::new()?,
             quality: None,
-            buffer: Vec::new(),
         })
     }
 
-    /// The JPEG of `frame` with `quality` (1 to 100), 4:2:0, JFIF. Valid until the next call.
+    /// Writes the JPEG of `frame` with `quality` (1 to 100), 4:2:0, JFIF, into `jpeg`.
     ///
     /// # Errors
     /// libjpeg-turbo's, in its words.
-    pub fn encode(&mut self, frame: &Frame, quality: u8) -> turbojpeg::Result<&[u8]> {
+    pub fn encode(
+        &mut self,
+        frame: &Frame,
+        quality: u8,
+        jpeg: &mut Bytes,
+    ) -> turbojpeg::Result<()> {
+        self.encode_rows(frame, 0..frame.height, quality, jpeg)
+    }
+
+    /// The same of some rows of the frame, as if they were a picture. The first one has an even number.
+    ///
+    /// # Errors
+    /// libjpeg-turbo's, in its words.
+    pub(super) fn encode_rows(
+        &mut self,
+        frame: &Frame,
+        rows: Range<usize>,
+        quality: u8,
+        jpeg: &mut Bytes,
+    ) -> turbojpeg::Result<()> {
         if self.quality != Some(quality) {
             self.compressor.set_quality(quality.into())?;
             self.quality = Some(quality);
         }
-        let most = turbojpeg::compressed_buf_len(frame.width, frame.height, Subsamp::Sub2x2)?;
-        if self.buffer.len() < most {
-            self.buffer.resize(most, 0);
-        }
         let [y, cb, cr] = frame.planes.planes();
         let image = YuvPlanesImage {
-            y_plane: y.data,
-            u_plane: cb.data,
-            v_plane: cr.data,
+            y_plane: &y.data[rows.start * y.stride..],
+            u_plane: &cb.data[rows.start / 2 * cb.stride..],
+            v_plane: &cr.data[rows.start / 2 * cr.stride..],
             width: frame.width,
-            height: frame.height,
+            height: rows.len(),
             y_stride: y.stride,
             u_stride: cb.stride,
             v_stride: cr.stride,
             subsamp: Subsamp::Sub2x2,
         };
-        let mut output = OutputBuf::borrowed(&mut self.buffer);
+        let most = turbojpeg::compressed_buf_len(frame.width, rows.len(), Subsamp::Sub2x2)?;
+        let mut output = OutputBuf::borrowed(jpeg.room(most));
         self.compressor.compress_yuv_planes(&image, &mut output)?;
         let length = output.len();
         drop(output);
-        Ok(&self.buffer[..length])
+        jpeg.set_length(length);
+        Ok(())
     }
 }
 
@@ -95,7 +112,8 @@ mod tests {
             readings: Readings::default(),
         };
         let mut encoder = Encoder::new().unwrap();
-        let jpeg = encoder.encode(&frame, 100).unwrap().to_vec();
+        let mut jpeg = Bytes::default();
+        encoder.encode(&frame, 100, &mut jpeg).unwrap();
         let image = turbojpeg::decompress_to_yuv(&jpeg).unwrap();
         let mut decoded = image.pixels.as_slice();
         for (index, plane) in picture.planes().into_iter().enumerate() {
@@ -111,6 +129,8 @@ mod tests {
             let quality = psnr(plane.data, &samples);
             assert!(quality >= 45.0, "plane {index}: {quality:.1} dB");
         }
-        assert!(encoder.encode(&frame, 30).unwrap().len() < jpeg.len() / 3);
+        let mut small = Bytes::default();
+        encoder.encode(&frame, 30, &mut small).unwrap();
+        assert!(small.len() < jpeg.len() / 3);
     }
 }

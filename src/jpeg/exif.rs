@@ -147,6 +147,7 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::jpeg::Encoder;
     use crate::picture::Picture;
+    use crate::shelf::Bytes;
     use std::sync::Arc;
 
     fn still(lens_position: f64) -> Still {
@@ -179,7 +180,8 @@ mod tests {
     fn it_is_read_back_and_the_picture_is_the_same() {
         let still = still(2.5);
         let mut encoder = Encoder::new().unwrap();
-        let jpeg = encoder.encode(&still.frame, 90).unwrap().to_vec();
+        let mut jpeg = Bytes::default();
+        encoder.encode(&still.frame, 90, &mut jpeg).unwrap();
         let file = with_exif(&jpeg, &still).unwrap();
         let read = exif::Reader::new()
             .read_from_container(&mut Cursor::new(&file))

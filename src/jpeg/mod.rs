@@ -1,6 +1,7 @@
 //! From frames to JPEGs: an encode thread takes a frame from its [`Feed`](crate::feed::Feed) when somebody wants
 //! one, encodes it once for all clients, and publishes it on its [`Hub`](crate::hub::Hub). It knows nothing of HTTP.
 
+mod bands;
 mod crops;
 mod encoder;
 mod exif;
@@ -8,6 +9,7 @@ mod no_signal;
 mod orders;
 mod shrink;
 mod stills;
+mod threads;
 mod worker;
 
 pub use crops::Crops;
@@ -17,7 +19,12 @@ pub use shrink::shrunk_height;
 pub use stills::{Stills, TakeStill};
 pub use worker::{EncodeJob, Encoding, Fault, Settings};
 
+use crate::config::{AutoOr, JpegConfig};
+
 /// Columns of the smaller JPEGs that can be asked for.
 pub const WIDTHS: [u32; 3] = [480, 960, 1440];
-/// Quality of the smaller JPEGs: they go to screens over Wi-Fi.
-pub const SMALLER_QUALITY: u8 = 75;
+/// The smaller JPEGs: they go to screens over Wi-Fi, and one thread has little work with them.
+pub const SMALLER: JpegConfig = JpegConfig {
+    quality: 75,
+    threads: AutoOr::Given(1),
+};

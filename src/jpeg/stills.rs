@@ -6,6 +6,7 @@ use super::orders::{Order, Ordered, order};
 use crate::camera::Still;
 use crate::clock::unix_seconds;
 use crate::hub::{Jpeg, Waiter};
+use crate::shelf::Bytes;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,10 +68,11 @@ fn encoded(still: &Still, quality: u8, numbers: &AtomicU64) -> Result<Jpeg, Stri
     let began = Instant::now();
     let frame = &still.frame;
     let mut encoder = Encoder::new().map_err(|error| error.to_string())?;
-    let jpeg = encoder
-        .encode(frame, quality)
+    let mut jpeg = Bytes::default();
+    encoder
+        .encode(frame, quality, &mut jpeg)
         .map_err(|error| error.to_string())?;
-    let data = with_exif(jpeg, still).map_err(|error| format!("EXIF: {error}"))?;
+    let data = with_exif(&jpeg, still).map_err(|error| format!("EXIF: {error}"))?;
     Ok(Jpeg {
         number: 1 + numbers.fetch_add(1, Ordering::Relaxed),
         sequence: frame.sequence,

@@ -1,12 +1,13 @@
 //! An encode thread: how it is started, what it does with frames, and what it shows while there are none. One makes JPEGs
 //! as large as the frames, and reports to the pulse; one for each smaller width helps those who cannot take so much.
 
-use super::encoder::Encoder;
+use super::bands::BandEncoder;
 use super::no_signal::NoSignal;
 use super::shrink::Shrink;
+use super::threads::Threads;
 use crate::camera::Frame;
 use crate::clock::{Timestamp, unix_seconds};
-use crate::config::Cores;
+use crate::config::{AutoOr, Cores, JpegConfig};
 use crate::exit::{Exit, leave};
 use crate::feed::{Arrival, Feed, Work};
 use crate::focus::sharpness;
@@ -15,7 +16,9 @@ use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::picture::Window;
 use crate::pulse::{Pulse, Verdict};
-use crate::system::{affinity, faults};
+use crate::shelf::{Bytes, Shelf};
+use crate::system::affinity::{self, Role};
+use crate::system::faults;
 use log::{error, info, warn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -29,6 +32,10 @@ const NO_SIGNAL_INTERVAL: Duration = Duration::from_secs(1);
 /// What other threads may change of a running encoder.
 pub struct Settings {
     quality: AtomicU8,
+    /// 0: as many as are needed.
+    threads: AtomicU8,
+    /// What the next frame is encoded by.
+    threads_now: AtomicU8,
     fault: AtomicU8,
 }
 
@@ -44,20 +51,49 @@ pub enum Fault {
     Panic,
     /// Reads from an address where nothing is.
     Segfault,
+    /// A thread that helps never comes back from a band.
+    HangBand,
+    /// A thread that helps panics.
+    PanicBand,
+}
+
+impl Fault {
+    const ALL: [Fault; 6] = [
+        Fault::Fail,
+        Fault::Hang,
+        Fault::Panic,
+        Fault::Segfault,
+        Fault::HangBand,
+        Fault::PanicBand,
+    ];
 }
 
 impl Settings {
-    /// Encodes with `quality` (1 to 100).
-    pub fn new(quality: u8) -> Self {
-        Self {
-            quality: AtomicU8::new(quality),
+    /// As `config` says.
+    pub fn new(config: &JpegConfig) -> Self {
+        let settings = Self {
+            quality: AtomicU8::new(0),
+            threads: AtomicU8::new(0),
+            threads_now: AtomicU8::new(1),
             fault: AtomicU8::new(0),
-        }
+        };
+        settings.change(config);
+        settings
     }
 
-    /// Encodes with `quality` (1 to 100) from the next frame on.
-    pub fn set_quality(&self, quality: u8) {
-        self.quality.store(quality, Ordering::Relaxed);
+    /// As `config` says, from the next frame on.
+    pub fn change(&self, config: &JpegConfig) {
+        let threads = match config.threads {
+            AutoOr::Auto => 0,
+            AutoOr::Given(threads) => threads,
+        };
+        self.quality.store(config.quality, Ordering::Relaxed);
+        self.threads.store(threads, Ordering::Relaxed);
+    }
+
+    /// How many threads encoded the newest frame.
+    pub fn threads(&self) -> u8 {
+        self.threads_now.load(Ordering::Relaxed)
     }
 
     /// Shows `fault` from the next frame on.
@@ -67,8 +103,8 @@ impl Settings {
 
     fn fault(&self) -> Option<Fault> {
         let fault = self.fault.load(Ordering::Relaxed);
-        let all = [Fault::Fail, Fault::Hang, Fault::Panic, Fault::Segfault];
-        all.into_iter().find(|known| *known as u8 == fault)
+        let mut all = Fault::ALL.into_iter();
+        all.find(|known| *known as u8 == fault)
     }
 }
 
@@ -104,7 +140,9 @@ impl Encoding {
     /// The system gives no thread, or no memory to the encoder.
     pub fn start(job: EncodeJob) -> std::io::Result<Self> {
         let worker = EncodeWorker {
-            encoder: Encoder::new().map_err(std::io::Error::other)?,
+            encoder: BandEncoder::new(&job.cores).map_err(std::io::Error::other)?,
+            threads: Threads::up_to(affinity::count_for(Role::EncodeBands, &job.cores)),
+            shelf: Arc::default(),
             no_signal: NoSignal::new(job.size),
             shrink: job.width.map(Shrink::to),
             refused: LogLimit::new(),
@@ -116,7 +154,7 @@ impl Encoding {
                 Some(width) => format!("encode-{width}"),
             })
             .spawn(move || {
-                affinity::pin_this_thread(affinity::Role::Encode, &worker.job.cores);
+                affinity::pin_this_thread(Role::Encode, &worker.job.cores);
                 let leads = worker.leads();
                 match catch_unwind(AssertUnwindSafe(|| worker.run())) {
                     Ok(()) => {}
@@ -137,7 +175,9 @@ impl Encoding {
 
 struct EncodeWorker {
     job: EncodeJob,
-    encoder: Encoder,
+    encoder: BandEncoder,
+    threads: Threads,
+    shelf: Arc<Shelf>,
     no_signal: NoSignal,
     shrink: Option<Shrink>,
     refused: LogLimit,
@@ -224,7 +264,7 @@ impl EncodeWorker {
         let scores = scores(&arrival);
         let Arrival { frame, arrived, .. } = arrival;
         let frame = &self.sized(frame);
-        let data: Arc<[u8]> = match self.encode(frame) {
+        let data = match self.encode(frame) {
             Ok(jpeg) => jpeg,
             Err(reason) => {
                 if self.leads() {
@@ -260,19 +300,30 @@ impl EncodeWorker {
         }
     }
 
-    fn encode(&mut self, frame: &Frame) -> Result<Arc<[u8]>, String> {
-        match self.job.settings.fault() {
+    fn encode(&mut self, frame: &Frame) -> Result<Bytes, String> {
+        let settings = &self.job.settings;
+        let fault = settings.fault();
+        match fault {
             Some(Fault::Fail) => return Err("as asked by a test".into()),
             Some(Fault::Hang) => loop {
                 std::thread::park();
             },
             Some(Fault::Panic) => panic!("as asked by a test"),
             Some(Fault::Segfault) => faults::segfault(),
-            None => {}
+            Some(Fault::HangBand | Fault::PanicBand) | None => {}
         }
-        let quality = self.job.settings.quality.load(Ordering::Relaxed);
-        let jpeg = self.encoder.encode(frame, quality);
-        jpeg.map(Arc::from).map_err(|error| error.to_string())
+        let quality = settings.quality.load(Ordering::Relaxed);
+        let threads = match settings.threads.load(Ordering::Relaxed) {
+            0 => self.threads.now(),
+            given => given.into(),
+        };
+        settings.threads_now.store(threads as u8, Ordering::Relaxed);
+        let mut jpeg = self.shelf.take();
+        let spent = self
+            .encoder
+            .encode(frame, quality, threads, fault, &mut jpeg)?;
+        self.threads.learn(spent, self.job.pulse.interval());
+        Ok(jpeg)
     }
 }
 

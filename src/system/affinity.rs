@@ -15,6 +15,8 @@ pub enum Role {
     Capture,
     /// Makes JPEGs of them.
     Encode,
+    /// Helps to make them.
+    EncodeBands,
     /// Serves the clients.
     Http,
 }
@@ -59,22 +61,38 @@ pub fn check(config: &CpuConfig) -> Result<(), NoSuchCore> {
     Ok(())
 }
 
-/// Keeps the calling thread, and those it starts, on the cores for its role. "auto" on four cores or more: the
-/// last for capture, the one before for the encoder, the others for HTTP.
-pub fn pin_this_thread(role: Role, cores: &Cores) {
+/// The cores for a role, as far as it is to have its own: "auto" on four cores or more. Then the last is for capture, the one
+/// before for the encoder, the others for HTTP; who helps the encoder may run on all but the last.
+pub fn cores_for(role: Role, cores: &Cores) -> Option<Vec<usize>> {
     let available = available_cores();
-    let chosen = match cores {
-        AutoOr::Given(cores) => cores.clone(),
-        AutoOr::Auto => match (automatic(role, &available), available.len()) {
-            (chosen, AUTO_CORES..) => chosen.to_vec(),
-            _ => return,
-        },
+    match cores {
+        AutoOr::Given(cores) => Some(cores.clone()),
+        AutoOr::Auto => {
+            (available.len() >= AUTO_CORES).then(|| automatic(role, &available).to_vec())
+        }
+    }
+}
+
+/// Keeps the calling thread, and those it starts, on the cores for its role.
+pub fn pin_this_thread(role: Role, cores: &Cores) {
+    pin_to(role, cores_for(role, cores).as_deref());
+}
+
+/// Keeps the calling thread, and those it starts, on these cores; on those where it is without any.
+pub fn pin_to(role: Role, cores: Option<&[usize]>) {
+    let Some(cores) = cores else {
+        return;
     };
     let mut set = CpuSet::new();
-    let result = chosen.iter().try_for_each(|&core| set.set(core));
+    let result = cores.iter().try_for_each(|&core| set.set(core));
     if let Err(error) = result.and_then(|()| sched_setaffinity(Pid::from_raw(0), &set)) {
-        log::warn!("cannot keep the {role:?} thread on cores {chosen:?}: {error}");
+        log::warn!("cannot keep the {role:?} thread on cores {cores:?}: {error}");
     }
+}
+
+/// How many cores there are for a role.
+pub fn count_for(role: Role, cores: &Cores) -> usize {
+    cores_for(role, cores).map_or_else(|| available_cores().len(), |cores| cores.len())
 }
 
 fn automatic(role: Role, available: &[usize]) -> &[usize] {
@@ -82,6 +100,7 @@ fn automatic(role: Role, available: &[usize]) -> &[usize] {
     let range = match role {
         Role::Capture => last..available.len(),
         Role::Encode => last.saturating_sub(1)..last,
+        Role::EncodeBands => 0..last,
         Role::Http => 0..last.saturating_sub(1),
     };
     &available[range]

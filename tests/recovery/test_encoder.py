@@ -50,6 +50,15 @@ def test_an_encoder_that_panics_ends_picam_at_once(start):
     assert "as asked by a test" in picam.log() and "stopp" not in picam.log()
 
 
+def test_a_thread_that_helps_the_encoder_is_seen_like_it(start):
+    for fault, code in (("hang-band", ENCODER_LOST), ("panic-band", FAILED)):
+        picam = start({"jpeg": {"threads": 3}})
+        with break_encoder(picam, fault):
+            assert picam.wait() == code
+        expected = "the encoder hangs in a frame" if fault == "hang-band" else "as asked by a test"
+        assert expected in picam.log()
+
+
 def test_an_encoder_that_fails_is_seen_by_pictures_alone(start):
     """Nobody streams: each /jpg asks the encoder again, so it is known whether it still fails."""
     picam = start()

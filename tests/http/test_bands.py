@@ -1,0 +1,56 @@
+"""JPEGs of bands, encoded by several threads: the same pictures as those of one thread, to every decoder."""
+
+import io
+import signal
+import subprocess
+
+import cv2
+import numpy
+import pytest
+from PIL import Image
+from support import photos, raw
+
+SIZES = [(2304, 1296), (640, 362), (66, 64)]
+
+
+@pytest.fixture(scope="module", params=SIZES, ids=lambda size: "x".join(map(str, size)))
+def jpegs(request, start_module_picam):
+    """{threads: JPEG} of one photograph."""
+    folder, _ = photos.frame_set(2000)
+    width, height = request.param
+    camera = {"source": f"replay:{sorted(folder.glob('*.jpg'))[0]}", "width": width, "height": height, "rate": 20}
+    picam = start_module_picam({"camera": camera, "jpeg": {"threads": 1}})
+    found = {}
+    for threads in (1, 2, 3, 4, 16):
+        picam.write_config({"camera": camera, "jpeg": {"threads": threads}})
+        picam.signal(signal.SIGHUP)
+        with raw.Stream(picam.port) as stream:
+            while picam.status()["encode_threads"] != threads:
+                stream.next()
+            stream.next()
+            found[threads] = stream.next().body
+    return found
+
+
+def test_pixels_are_those_of_one_thread(jpegs):
+    alone = cv2.imdecode(numpy.frombuffer(jpegs[1], numpy.uint8), cv2.IMREAD_COLOR)
+    for threads, jpeg in jpegs.items():
+        assert numpy.array_equal(cv2.imdecode(numpy.frombuffer(jpeg, numpy.uint8), cv2.IMREAD_COLOR), alone), threads
+        assert len(jpeg) < 1.001 * len(jpegs[1]) + 200
+    assert b"\xff\xdd" not in jpegs[1] and b"\xff\xdd\x00\x04" in jpegs[2][:1000], "restart interval"
+
+
+def test_decoders_find_nothing_wrong(jpegs, tmp_path):
+    pictures = set()
+    for threads, jpeg in jpegs.items():
+        file = tmp_path / f"{threads}.jpg"
+        file.write_bytes(jpeg)
+        done = subprocess.run(["djpeg", "-strict", "-ppm", file], capture_output=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, b"")
+        pictures.add(done.stdout)
+        command = ["ffmpeg", "-v", "warning", "-xerror", "-err_detect", "explode", "-i", file, "-f", "null", "-"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and "error" not in done.stderr.lower(), done.stderr
+        with Image.open(io.BytesIO(jpeg)) as image:
+            image.load()
+    assert len(pictures) == 1
