@@ -49,8 +49,9 @@ def test_each_kind_of_control_is_set(opened, picam):
     opened.get_by_label("more: Exposure time").click()
     wait_requested(picam, ExposureTime=19000)  # a third of a stop
     opened.get_by_label("Red and blue: red").fill("1.5")
-    opened.locator("#set-AeEnable").check()  # a new list of controls comes, in which there is no red yet
-    expect(opened.locator("#exposure > summary")).to_contain_text("half automatic")
+    expect(opened.locator("#image > summary")).to_contain_text("as it comes")
+    opened.get_by_label("more: Sharpness").click()  # a new list of controls comes, in which there is no red yet
+    expect(opened.locator("#image > summary")).to_contain_text("1 set")
     opened.get_by_label("Red and blue: blue").fill("2")
     opened.get_by_label("Red and blue: blue").press("Enter")
     wait_requested(picam, ColourGains=[1.5, 2.0], AwbEnable=False)
