@@ -1,12 +1,14 @@
 //! Examining a request before may_minihttp reads it. may_minihttp prints a line on standard error for each request it
-//! cannot parse, hides why, and gives a client up that has closed its side right behind its request: what has come when
-//! a connection is accepted is therefore parsed here first, by the same parser and the same limit.
+//! cannot parse, hides why, takes fewer headers than browsers send, and gives a client up that has closed its side right
+//! behind its request: what has come when a connection is accepted is therefore parsed here first, by the same parser.
 
 use super::reply::Status;
 use super::request::Request;
 
+/// A browser sends up to 20 to localhost or by TLS, and a proxy adds a few.
+const MOST_HEADERS: usize = 32;
 /// may_minihttp's limit, which cannot be lifted from outside.
-pub const REQUEST_HEADERS: usize = 16;
+pub(super) const MINIHTTP_HEADERS: usize = 16;
 
 /// What has come of a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub enum Examined {
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
-    /// More than [`REQUEST_HEADERS`].
+    /// More than [`MOST_HEADERS`].
     TooManyHeaders,
     /// Not HTTP/1.
     NotHttp,
@@ -34,11 +36,11 @@ impl Malformed {
         match self {
             Malformed::TooManyHeaders => (
                 Status::HeaderTooLarge,
-                "more than 16 request headers; a proxy can remove some, see docs/http.md",
+                "more than 32 request headers; a proxy can remove some, see docs/http.md",
             ),
             Malformed::NotHttp => (
                 Status::BadRequest,
-                "expected an HTTP/1 request with at most 16 headers",
+                "expected an HTTP/1 request; one that comes in pieces has at most 16 headers",
             ),
         }
     }
@@ -46,7 +48,7 @@ impl Malformed {
 
 /// Parses the first bytes of a connection.
 pub fn examine(bytes: &[u8]) -> Examined {
-    let mut headers = [httparse::EMPTY_HEADER; REQUEST_HEADERS];
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(bytes) {
         Ok(httparse::Status::Partial) => Examined::Incomplete,
@@ -85,13 +87,13 @@ mod tests {
     }
 
     #[test]
-    fn the_seventeenth_header_is_one_too_many() {
+    fn the_thirty_third_header_is_one_too_many() {
         let with = |count: usize| {
             let headers: String = (0..count).map(|n| format!("X-{n}: {n}\r\n")).collect();
             examine(format!("GET / HTTP/1.1\r\n{headers}\r\n").as_bytes())
         };
-        assert!(matches!(with(16), Examined::Whole(_)));
+        assert!(matches!(with(32), Examined::Whole(request) if request.headers == 32));
         let refused = Examined::Malformed(Malformed::TooManyHeaders);
-        assert_eq!(with(17), refused);
+        assert_eq!(with(33), refused);
     }
 }

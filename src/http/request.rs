@@ -9,6 +9,8 @@ pub struct Request {
     pub path: String,
     /// Without its question mark.
     pub query: String,
+    /// How many headers it has.
+    pub headers: usize,
     /// The value of Accept, in lower case.
     pub accept: String,
     /// The value of Accept-Encoding, in lower case.
@@ -50,6 +52,7 @@ impl Request {
             method: method.to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
+            headers: 0,
             accept: String::new(),
             accept_encoding: String::new(),
             if_none_match: None,
@@ -63,6 +66,7 @@ impl Request {
             authorization: None,
         };
         for (name, value) in headers {
+            request.headers += 1;
             request.take_over(name, String::from_utf8_lossy(value).trim());
         }
         request

@@ -3,7 +3,7 @@
 
 use super::client::Client;
 use super::guard::Stage;
-use super::intake::{Examined, Malformed, examine};
+use super::intake::{Examined, MINIHTTP_HEADERS, Malformed, examine};
 use super::reply::{Reply, Status};
 use super::request::Request;
 use super::route::answer;
@@ -148,7 +148,15 @@ impl HttpServiceFactory for Acceptor {
         let mut start = vec![0; EXAMINED_BYTES];
         let length = tcp::peek(fd, &mut start);
         match examine(&start[..length]) {
-            Examined::Whole(request) => connection.progress = Progress::Waiting(Some(request)),
+            Examined::Whole(request) => {
+                if request.headers > MINIHTTP_HEADERS {
+                    // may_minihttp would print a line. So it finds an end instead, and gives the connection up, which is
+                    // served when it is dropped.
+                    tcp::drain(fd, length);
+                    tcp::end_reading(fd);
+                }
+                connection.progress = Progress::Waiting(Some(request));
+            }
             Examined::Malformed(malformed) => connection.refuse_malformed(malformed),
             Examined::Incomplete => {}
         }
@@ -212,8 +220,8 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let open = !self.context.guard.has_cut(self.fd);
         match std::mem::replace(&mut self.progress, Progress::Answered) {
-            // The client has closed its side right behind its request, and may_minihttp gives it up for that. The
-            // socket stays open until this returns.
+            // The client has closed its side right behind its request, and may_minihttp gives it up for that, or for its
+            // many headers. The socket stays open until this returns.
             Progress::Waiting(Some(request)) if open => {
                 let mut client = Client::new(self.fd, Arc::clone(&self.context.guard));
                 serve(&self.context, &request, &mut client);

@@ -9,6 +9,8 @@ use std::time::Duration;
 /// Bytes of struct tcp_info that are read here, up to and with tcpi_snd_wnd (Linux 5.4).
 const TCP_INFO_LENGTH: usize = 232;
 // Offsets in struct tcp_info, <linux/tcp.h>; fields are only ever added behind.
+/// The first one, the state.
+const ESTABLISHED: u8 = 1;
 const UNACKED_SEGMENTS: usize = 24;
 const SINCE_ACK: usize = 56;
 const BYTES_RECEIVED: usize = 128;
@@ -20,6 +22,8 @@ const SEND_WINDOW: usize = 228;
 /// The state of a connection, as the kernel knows it from the last segment that came from the peer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Info {
+    /// Whether neither side has closed.
+    pub established: bool,
     /// Bytes the peer has sent on this connection.
     pub bytes_received: u64,
     /// Bytes that were written but not transmitted yet.
@@ -59,6 +63,7 @@ pub fn info(fd: RawFd) -> io::Result<Info> {
         false => u64::from(four(at)) << 32 | u64::from(four(at + 4)),
     };
     Ok(Info {
+        established: buffer[0] == ESTABLISHED,
         bytes_received: eight(BYTES_RECEIVED),
         unsent: four(UNSENT_BYTES),
         in_flight: four(UNACKED_SEGMENTS) > 0,
@@ -110,6 +115,11 @@ pub fn send_now(fd: RawFd, bytes: &[u8]) {
     let _ = socket::send(fd, bytes, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL); // else it is gone
 }
 
+/// Whoever reads finds an end; what the peer still sends is thrown away.
+pub fn end_reading(fd: RawFd) {
+    let _ = socket::shutdown(fd, socket::Shutdown::Read); // else it is gone
+}
+
 /// Ends our side: the peer reads an end behind what was sent.
 pub fn end_writing(fd: RawFd) {
     let _ = socket::shutdown(fd, socket::Shutdown::Write); // else it is gone
@@ -146,16 +156,7 @@ pub fn coroutine_stream(fd: RawFd) -> io::Result<may::net::TcpStream> {
 /// Whether the connection is broken, or closed from both sides. A peer that has only closed its side may still want
 /// its answer.
 pub fn is_gone(fd: RawFd) -> bool {
-    shows(fd, libc::POLLERR | libc::POLLHUP)
-}
-
-/// Whether the peer has closed its side.
-pub fn is_half_closed(fd: RawFd) -> bool {
-    shows(fd, libc::POLLRDHUP)
-}
-
-/// Whether one of these events is on the socket. nix knows no POLLRDHUP.
-fn shows(fd: RawFd, events: libc::c_short) -> bool {
+    let events = libc::POLLERR | libc::POLLHUP;
     let mut poll = libc::pollfd {
         fd,
         events,
@@ -163,6 +164,11 @@ fn shows(fd: RawFd, events: libc::c_short) -> bool {
     };
     // SAFETY: one pollfd, and its number is one.
     unsafe { libc::poll(&mut poll, 1, 0) > 0 && poll.revents & events != 0 }
+}
+
+/// Whether the peer has closed its side. Not by poll, which does not tell that from [`end_reading`].
+pub fn is_half_closed(fd: RawFd) -> bool {
+    info(fd).map_or(true, |info| !info.established)
 }
 
 /// This process's listening socket on `port`. may_minihttp keeps it to itself.

@@ -39,19 +39,35 @@ def numbered_headers(count):
     return [f"X-Number-{number}: {number}" for number in range(count)]
 
 
-def test_sixteen_headers_are_served(picam):
-    request = raw.get("/jpg", *numbered_headers(15))  # and Host
-    assert raw.exchange(picam.port, request).status == 200
+@pytest.mark.parametrize("count", [16, 17, 32])  # may_minihttp takes 16
+def test_as_many_headers_as_browsers_send_are_served(picam, count):
+    before = len(picam.lines)
+    for path in ("/jpg", "/", "/status"):
+        assert raw.exchange(picam.port, raw.get(path, *numbered_headers(count - 1))).status == 200  # and Host
+    with raw.Stream(picam.port, headers=numbered_headers(count - 1)) as stream:
+        assert len(stream.take(5)) == 5
+    picam.wait_status(lambda status: status["streams"] == 0)
+    assert picam.lines[before:] == []
 
 
-@pytest.mark.parametrize("count", [17, 18, 40, 200])
-def test_more_than_sixteen_headers_are_answered_431(picam, count):
+def test_a_sweep_asked_for_with_many_headers_ends_with_its_asker_only(picam):
+    window = "window=0.26,0.39,0.15,0.25"
+    request = raw.get(f"/focus/sweep?{window}&from=0&to=0.4", *numbered_headers(19), method="POST")
+    assert raw.exchange(picam.port, request, PATIENCE).status == 200
+    with raw.connect(picam.port) as sock:
+        sock.sendall(raw.get(f"/focus/sweep?{window}", *numbered_headers(19), method="POST"))
+        picam.wait_status(lambda _: picam.get("/focus/auto", method="POST")[0] == 409)
+    picam.wait_status(lambda _: picam.get("/focus/hold", method="POST")[0] == 200)
+
+
+@pytest.mark.parametrize("count", [33, 34, 40, 200])
+def test_more_than_thirty_two_headers_are_answered_431(picam, count):
     with bounded(picam):
         answer = raw.exchange(picam.port, raw.get("/jpg", *numbered_headers(count - 1)))
     assert answer.status == 431
     assert answer.closed == "fin"
     assert_plain_line(answer)
-    assert b"16" in answer.body, "the line says how many are accepted"
+    assert b"32" in answer.body, "the line says how many are accepted"
 
 
 ENDLESS = {
