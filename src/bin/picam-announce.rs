@@ -3,9 +3,9 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +13,6 @@ use log::{LevelFilter, error, info, warn};
 use mdns_sd::{DaemonEvent, IfKind, MDNS_PORT, RRType, ServiceDaemon, ServiceInfo};
 use nix::unistd::gethostname;
 use picam::args::{self, Action};
-use picam::config::Config;
 use picam::exit::Exit;
 use picam::system::announced::{Announced, Board};
 use picam::system::sandbox;
@@ -33,6 +32,10 @@ const SERVICE: &str = "_http._tcp.local.";
 const MEMORY: u64 = 128 << 20;
 /// Goodbyes are sent by then.
 const GOODBYE: Duration = Duration::from_secs(2);
+/// mdns-sd repeats them after 120 ms.
+const SECOND_GOODBYE: Duration = Duration::from_millis(200);
+/// Between two looks for another responder.
+const NEXT_LOOK: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     env_logger::Builder::new()
@@ -55,17 +58,16 @@ fn main() -> ExitCode {
             }
         },
     };
-    let config = match layers.load() {
-        Ok(config) => config,
+    let board = Board::open();
+    // Nothing else of it, and no secret, is kept while strangers are read.
+    let (listen, mdns) = match layers.load() {
+        Ok(config) => (config.server.listen, config.server.mdns),
         Err(error) => return fail(Exit::Refused, error),
     };
-    let board = Board::open();
-    let ended = match what_is_against(&config) {
-        Some(reason) => {
-            info!("nothing is announced: {reason}");
-            Ok(())
-        }
-        None => announce(&config, &board),
+    let ended = match (mdns, listen.ip().is_loopback()) {
+        (false, _) => nothing("server.mdns is false"),
+        (_, true) => nothing("picam listens to this machine alone"),
+        _ => announce(listen, &board),
     };
     // A name that nobody answers to is no longer shown.
     board.show(&Announced {
@@ -78,12 +80,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn what_is_against(config: &Config) -> Option<&'static str> {
-    match &config.server {
-        server if !server.mdns => Some("server.mdns is false"),
-        server if server.listen.ip().is_loopback() => Some("picam listens to this machine alone"),
-        _ => None,
-    }
+fn nothing(reason: &str) -> Result<(), String> {
+    info!("nothing is announced: {reason}");
+    Ok(())
 }
 
 /// What may happen while it announces.
@@ -97,19 +96,17 @@ enum Event {
 }
 
 /// Announces until a signal comes, then says goodbye.
-fn announce(config: &Config, board: &Board) -> Result<(), String> {
+fn announce(listen: SocketAddr, board: &Board) -> Result<(), String> {
+    sandbox::seal(MEMORY);
     let (sender, events) = channel();
     on_signal(sender.clone()).map_err(|error| format!("signals: {error}"))?;
-    match claim_port() {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::AddrInUse => return stand_back(board, &events),
-        Err(error) => return Err(format!("UDP port {MDNS_PORT}: {error}")),
+    if !wait_for_port(board, &events)? {
+        return Ok(());
     }
     let host = gethostname().map_err(|error| format!("the machine's name: {error}"))?;
     let host = host.to_string_lossy().into_owned();
-    sandbox::seal(MEMORY);
     let responder = ServiceDaemon::new().map_err(|error| error.to_string())?;
-    let service = register(&responder, &host, config.server.listen.port(), sender)
+    let service = register(&responder, &host, listen, sender)
         .map_err(|error| format!("{host}.local: {error}"))?;
     let mut announced = Announced {
         name: Some(format!("{host}.local")),
@@ -122,6 +119,8 @@ fn announce(config: &Config, board: &Board) -> Result<(), String> {
             Event::Signal => {
                 if let Ok(answer) = responder.unregister(&service) {
                     let _ = answer.recv_timeout(GOODBYE);
+                    // It says goodbye once more by itself, without telling: Wi-Fi loses such packets.
+                    thread::sleep(SECOND_GOODBYE);
                 }
                 return Ok(());
             }
@@ -146,29 +145,47 @@ fn announce(config: &Config, board: &Board) -> Result<(), String> {
     Err("mDNS has ended by itself".to_owned())
 }
 
-/// Another program of this machine answers mDNS, like avahi or systemd-resolved: it has to announce picam. Two of them would
-/// get each other's answers.
-fn stand_back(board: &Board, events: &Receiver<Event>) -> Result<(), String> {
-    let line = format!(
-        "another program of this machine has UDP port {MDNS_PORT}: it has to announce picam"
-    );
-    warn!("{line}");
-    board.show(&Announced {
-        name: None,
-        error: Some(line),
-    });
-    // Who has started it would only do so again.
-    let _ = events.recv();
-    Ok(())
+/// Waits until no other program of this machine answers mDNS, like avahi or systemd-resolved: two of them would get each
+/// other's answers. Whether it is to go on: not if a signal came first.
+fn wait_for_port(board: &Board, events: &Receiver<Event>) -> Result<bool, String> {
+    let mut told = false;
+    loop {
+        match claim_port() {
+            Ok(()) => return Ok(true),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) => return Err(format!("UDP port {MDNS_PORT}: {error}")),
+        }
+        if !told {
+            let line = format!(
+                "another program of this machine has UDP port {MDNS_PORT}: it has to announce picam"
+            );
+            warn!("{line}");
+            board.show(&Announced {
+                name: None,
+                error: Some(line),
+            });
+            told = true;
+        }
+        if !matches!(
+            events.recv_timeout(NEXT_LOOK),
+            Err(RecvTimeoutError::Timeout)
+        ) {
+            return Ok(false);
+        }
+    }
 }
 
 fn register(
     responder: &ServiceDaemon,
     host: &str,
-    port: u16,
+    listen: SocketAddr,
     events: Sender<Event>,
 ) -> mdns_sd::Result<String> {
-    responder.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
+    let mut silent = vec![IfKind::LoopbackV4, IfKind::LoopbackV6];
+    if listen.is_ipv4() {
+        silent.push(IfKind::IPv6); // picam does not answer there
+    }
+    responder.disable_interface(silent)?;
     let told = responder.monitor()?;
     thread::spawn(move || {
         for event in told {
@@ -181,16 +198,25 @@ fn register(
         ("model", "picam"),
         ("version", env!("CARGO_PKG_VERSION")),
     ];
-    let service = ServiceInfo::new(
+    let (name, machine) = (format!("picam on {host}"), format!("{host}.local."));
+    let addresses = match listen.ip() {
+        ip if ip.is_unspecified() => String::new(), // all that there are, and will be
+        ip => ip.to_string(),
+    };
+    let auto = addresses.is_empty();
+    let mut service = ServiceInfo::new(
         SERVICE,
-        &format!("picam on {host}"),
-        &format!("{host}.local."),
-        "",
-        port,
+        &name,
+        &machine,
+        addresses,
+        listen.port(),
         &about[..],
     )?;
+    if auto {
+        service = service.enable_addr_auto();
+    }
     let name = service.get_fullname().to_owned();
-    responder.register(service.enable_addr_auto())?;
+    responder.register(service)?;
     Ok(name)
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 
 /// A line with the name, a line with what is wrong, in plain words. Either of these may be empty. The folder is there where a
 /// supervisor has made it, on the appliance.
@@ -22,7 +22,12 @@ pub struct Announced {
 /// What is announced now; nothing if nobody says.
 pub fn announced() -> Announced {
     let mut text = String::new();
-    let read = File::open(FILE).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+    // The folder is another user's: whatever lies there, this does not wait for it.
+    let open = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW)
+        .open(FILE);
+    let read = open.and_then(|file| file.take(LONGEST).read_to_string(&mut text));
     read.map(|_| parse(&text)).unwrap_or_default()
 }
 
@@ -51,10 +56,11 @@ impl Board {
         let Some(mut file) = self.0.as_ref() else {
             return;
         };
+        let text = text(announced);
         let written = file
             .rewind()
-            .and_then(|()| file.set_len(0))
-            .and_then(|()| file.write_all(text(announced).as_bytes()));
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .and_then(|()| file.set_len(text.len() as u64));
         if let Err(error) = written {
             log::warn!("{FILE}: {error}");
         }

@@ -27,8 +27,11 @@ def test_it_is_found_and_says_goodbye(lan, tmp_path):
         found = looker.wait_found(SERVICE)
         assert (found["server"], found["port"]) == ("cam-a.local.", 8000) and SERVER in found["addresses"]
         assert found["properties"] == {"path": "/", "model": "picam", "version": VERSION}
-        status = Path(f"/proc/{announce.process.pid}/status").read_text()
-        assert re.search(r"^NoNewPrivs:\t1$", status, re.M)
+        assert not [address for address in found["addresses"] if ":" in address], "picam listens to IPv4 alone"
+        threads = list(Path(f"/proc/{announce.process.pid}/task").glob("*/status"))
+        assert len(threads) > 2
+        for thread in threads:
+            assert re.search(r"^NoNewPrivs:\t1$", thread.read_text(), re.M), "sealed before it was started"
         assert announce.end() == 0
         looker.wait_gone(SERVICE)
 

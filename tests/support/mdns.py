@@ -1,7 +1,6 @@
 """Machines on a LAN of the test's own that speak mDNS: picam-announce, avahi, and who looks for services."""
 
 import json
-import os
 import random
 import socket
 import subprocess
@@ -9,7 +8,7 @@ import sys
 import time
 
 from support.appliance import BINARY, PATIENCE, ROOT, toml
-from support.output import Output
+from support.output import started
 from support.process import PYTHON, TESTS, stop
 
 ANNOUNCE = BINARY.with_name("picam-announce")
@@ -30,17 +29,7 @@ class _Program:
 
     def __init__(self, prefix, host, command, **environment):
         named = ["unshare", "--uts", "--mount", "sh", "-c", f'hostname {host}; exec "$@"', "sh"]
-        self.process = subprocess.Popen(
-            [*prefix, *named, *map(str, command)],
-            cwd=TESTS,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-        self.output = Output(self.process.stdout)
+        self.process, self.output = started([*prefix, *named, *command], TESTS, environment)
 
     def __enter__(self):
         return self

@@ -1,15 +1,13 @@
 """motion, the surveillance program, with one network camera; Debian's package, unpacked by tests/setup.sh."""
 
-import os
 import pathlib
-import subprocess
 import tempfile
 import time
 
 import cv2
 
 from support.appliance import ROOT
-from support.output import Output
+from support.output import started
 from support.process import stop
 from support.viewers import Shown
 
@@ -40,17 +38,8 @@ class Motion:
         }
         (place / "motion.conf").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
         libraries = ":".join(map(str, UNPACKED.glob("lib/*-linux-*")))
-        self.process = subprocess.Popen(
-            [str(UNPACKED / "bin/motion"), "-n", "-c", str(place / "motion.conf")],
-            cwd=place,
-            env={**os.environ, "HOME": str(place), "LD_LIBRARY_PATH": libraries},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-        self.output = Output(self.process.stdout)
+        command = [UNPACKED / "bin/motion", "-n", "-c", place / "motion.conf"]
+        self.process, self.output = started(command, place, {"HOME": str(place), "LD_LIBRARY_PATH": libraries})
 
     def __enter__(self):
         return self

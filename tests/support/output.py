@@ -1,6 +1,8 @@
 """What a child process prints: a test can wait for a line of it, and show the words of a program that failed."""
 
+import os
 import re
+import subprocess
 import threading
 import time
 
@@ -44,3 +46,18 @@ class Output:
 
     def __str__(self):
         return "\n".join(self.lines) or "(nothing)"
+
+
+def started(command, cwd=None, environment=None):
+    """Starts a program that nobody types to, with more in its environment; the process, and what it prints on both outputs."""
+    process = subprocess.Popen(
+        [str(word) for word in command],
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    return process, Output(process.stdout)

@@ -16,7 +16,7 @@ import cv2
 import numpy
 
 from support.appliance import PATIENCE
-from support.output import Output
+from support.output import started
 from support.process import stop
 
 
@@ -26,16 +26,8 @@ class Browser:
     def __init__(self, size):
         self.size = size
         self.profile = tempfile.TemporaryDirectory(prefix="picam-browser-", ignore_cleanup_errors=True)
-        self.process = subprocess.Popen(
-            self.command(),
-            env={**os.environ, "HOME": self.profile.name, "XDG_RUNTIME_DIR": self.profile.name, **self.environment()},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-        self.output = Output(self.process.stdout)
+        environment = {"HOME": self.profile.name, "XDG_RUNTIME_DIR": self.profile.name, **self.environment()}
+        self.process, self.output = started(self.command(), environment=environment)
 
     def environment(self):
         """What else the program needs in its environment."""

@@ -8,6 +8,7 @@ mod files;
 pub use attempt::attempt;
 
 use crate::config::{Config, Layers, SandboxMode, Source};
+use landlock::RulesetStatus;
 use log::{info, warn};
 use nix::sys::prctl::set_no_new_privs;
 use nix::sys::resource::{Resource, setrlimit};
@@ -34,8 +35,12 @@ pub fn seal(memory: u64) {
     // Both are refused to nobody.
     let _ = set_no_new_privs();
     let _ = setrlimit(Resource::RLIMIT_AS, memory, memory);
-    if let Err(error) = files::close_all() {
-        warn!("sandbox: files are open: {error}");
+    match files::close_all() {
+        Ok(RulesetStatus::FullyEnforced) => {}
+        Ok(_) => {
+            warn!("sandbox: not complete: this kernel, older than 6.12, has not all of Landlock")
+        }
+        Err(error) => warn!("sandbox: files are open: {error}"),
     }
 }
 
