@@ -11,12 +11,14 @@ use picam::camera;
 use picam::config::{Layers, Traced};
 use picam::exit::{Exit, leave};
 use picam::probe::{self, Health};
+use picam::shelf;
 use picam::system::{faults, tryboot};
 
 fn main() -> ExitCode {
     // First of all: the signal's own action would end picam.
     let reload = Reload::on_hangup();
     faults::end_the_process();
+    shelf::keep_pages_apart();
     let args = match args::parse(std::env::args_os().skip(1)) {
         Ok(args) => args,
         Err(error) => return fail(Exit::Refused, error),

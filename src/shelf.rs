@@ -4,6 +4,14 @@ use crate::sync::lock;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
+/// Lets the allocator give each large piece of memory pages of its own, for good: by itself glibc would stop that once such a
+/// piece was given back, and then each JPEG would take all the room that it might have needed.
+pub fn keep_pages_apart() {
+    const LARGE: libc::c_int = 128 << 10;
+    // SAFETY: it sets a number of the allocator's.
+    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) };
+}
+
 /// Spare memory that is kept: more is only needed while clients are slow.
 const KEPT: usize = 4;
 

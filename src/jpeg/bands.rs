@@ -40,8 +40,18 @@ pub(super) struct BandEncoder {
     helpers: Vec<Sender<Arc<Job>>>,
     /// Where the helpers run. The thread that starts them may run elsewhere.
     cores: Option<Vec<usize>>,
+    /// The system gave no thread.
+    is_refused: bool,
     /// The bands of the last frame: their memory is used again.
     spare: Vec<Bytes>,
+}
+
+/// What a JPEG has taken.
+pub(super) struct Work {
+    /// How many threads have worked on it.
+    pub(super) threads: usize,
+    /// The processor's time.
+    pub(super) spent: Duration,
 }
 
 /// One frame's work.
@@ -79,15 +89,15 @@ impl BandEncoder {
             own: Encoder::new()?,
             helpers: Vec::new(),
             cores: affinity::cores_for(Role::EncodeBands, cores),
+            is_refused: false,
             spare: Vec::new(),
         })
     }
 
-    /// Writes the JPEG of `frame` with `quality` (1 to 100), 4:2:0, JFIF, into `jpeg`, by `threads` threads; the processor's
-    /// time for it.
+    /// Writes the JPEG of `frame` with `quality` (1 to 100), 4:2:0, JFIF, into `jpeg`, by at most `threads` threads.
     ///
     /// # Errors
-    /// libjpeg-turbo's, in its words, or the system gives no thread.
+    /// libjpeg-turbo's, in its words.
     pub(super) fn encode(
         &mut self,
         frame: &Frame,
@@ -95,16 +105,18 @@ impl BandEncoder {
         threads: usize,
         fault: Option<Fault>,
         jpeg: &mut Bytes,
-    ) -> Result<Duration, String> {
+    ) -> Result<Work, String> {
         let rows = cut(frame.height, threads);
         if rows.len() == 1 {
             let began = processor_time();
             let encoded = self.own.encode(frame, quality, jpeg);
             encoded.map_err(|error| error.to_string())?;
-            return Ok(processor_time().saturating_sub(began));
+            return Ok(Work {
+                threads: 1,
+                spent: processor_time().saturating_sub(began),
+            });
         }
-        self.start_helpers(threads - 1)
-            .map_err(|error| format!("cannot start a thread: {error}"))?;
+        let helpers = self.helpers(threads.min(rows.len()) - 1);
         let job = Arc::new(Job {
             frame: Mutex::new(Some(frame.clone())),
             quality,
@@ -119,7 +131,7 @@ impl BandEncoder {
             changed: Condvar::new(),
             rows,
         });
-        for helper in &self.helpers[..threads - 1] {
+        for helper in &self.helpers[..helpers] {
             let _ = helper.send(Arc::clone(&job)); // one that has panicked has ended the process
         }
         job.work(&mut self.own, None);
@@ -133,7 +145,22 @@ impl BandEncoder {
             }
         };
         self.spare = bands;
-        joined.map(|()| done.spent)
+        joined.map(|()| Work {
+            threads: 1 + helpers,
+            spent: done.spent,
+        })
+    }
+
+    /// So many helpers, or fewer if the system gives no thread.
+    fn helpers(&mut self, wanted: usize) -> usize {
+        if self.helpers.len() < wanted
+            && !self.is_refused
+            && let Err(error) = self.start_helpers(wanted)
+        {
+            self.is_refused = true; // said once, and not asked for again with each frame
+            log::warn!("encoder: cannot start a thread that helps: {error}");
+        }
+        self.helpers.len().min(wanted)
     }
 
     fn start_helpers(&mut self, wanted: usize) -> io::Result<()> {
@@ -223,7 +250,9 @@ fn cut(height: usize, threads: usize) -> Vec<Range<usize>> {
 fn join(bands: &[Bytes], height: usize, interval: usize, jpeg: &mut Bytes) -> Result<(), String> {
     let number = |number: usize| u16::try_from(number).map(u16::to_be_bytes);
     let (Ok(height), Ok(interval)) = (number(height), number(interval)) else {
-        return Err(format!("{height} rows: a JPEG has fewer than 65536"));
+        return Err(format!(
+            "{height} rows, {interval} MCUs a band: a JPEG has fewer than 65536"
+        ));
     };
     let parts: Option<Vec<Parts>> = bands.iter().map(|band| Parts::of(band)).collect();
     let parts = parts.ok_or("a band is no baseline JPEG with one scan")?;

@@ -1,4 +1,4 @@
-//! turbojpeg straight from the camera's planes into the memory that is sent: no detour over RGB, and no copy.
+//! turbojpeg straight from the camera's planes: no detour over RGB.
 
 use crate::camera::Frame;
 use crate::shelf::Bytes;

@@ -317,12 +317,14 @@ impl EncodeWorker {
             0 => self.threads.now(),
             given => given.into(),
         };
-        settings.threads_now.store(threads as u8, Ordering::Relaxed);
         let mut jpeg = self.shelf.take();
-        let spent = self
+        let work = self
             .encoder
             .encode(frame, quality, threads, fault, &mut jpeg)?;
-        self.threads.learn(spent, self.job.pulse.interval());
+        settings
+            .threads_now
+            .store(work.threads as u8, Ordering::Relaxed);
+        self.threads.learn(work.spent, self.job.pulse.interval());
         Ok(jpeg)
     }
 }
