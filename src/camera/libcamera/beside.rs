@@ -65,6 +65,7 @@ impl Beside {
     /// The capture starts anew: who waited for a still does so no longer.
     pub(super) fn restart(&mut self) {
         self.ordered = false;
+        self.still = None;
     }
 
     /// Wants a still.

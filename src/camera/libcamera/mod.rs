@@ -26,7 +26,7 @@ pub use version::versions;
 use super::still::SIZE as STILL;
 use super::{Camera, CameraError, Frame, Lens};
 use crate::clock::Timestamp;
-use crate::config::CameraConfig;
+use crate::config::{CameraConfig, StillMode};
 use crate::controls::{Ranges, Set};
 use crate::picture::Turn;
 use beside::Beside;
@@ -114,11 +114,27 @@ pub(super) struct Libcamera {
 }
 
 impl Libcamera {
-    /// Finds the camera, configures and starts it.
+    /// Finds the camera, configures and starts it; without stills beside the stream if there is no memory for them.
     ///
     /// # Errors
     /// [`CameraError::Absent`] if there is none; else what failed.
     pub(super) fn open(config: &CameraConfig, requested: &Set) -> Result<Self, CameraError> {
+        match Self::open_as(config, requested) {
+            Err(error) if config.has_stills_beside() && !error.is_absence() => {
+                warn!(
+                    "camera: not with stills beside the stream, which they interrupt now: {error}"
+                );
+                let config = CameraConfig {
+                    still: StillMode::Switch,
+                    ..config.clone()
+                };
+                Self::open_as(&config, requested)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_as(config: &CameraConfig, requested: &Set) -> Result<Self, CameraError> {
         let machine = Machine::this();
         machine.check()?;
         machine.tune(config)?;
@@ -158,24 +174,26 @@ impl Libcamera {
         let agreed = configuration::agreed(&configuration, 0, (config.width, config.height))?;
         let (stream, layout) = (agreed.stream, agreed.layout);
         let stills = configuration::has_stills(config, model);
+        if config.still == StillMode::Always && !stills {
+            warn!(
+                "camera: stills interrupt the stream: camera.still = \"always\" expects an IMX708, no camera.hdr, and a stream of fewer pixels"
+            );
+        }
         let count = agreed.count.max(2) + usize::from(stills);
         let pieces = machine.platform() != Some(Platform::Vc4);
         let Buffers {
             mut requests,
-            mut slots,
+            slots,
             kind,
         } = buffers::make(&mut camera, &agreed, count, pieces)?;
-        let mut beside = None;
-        if stills && let Some(request) = requests.pop() {
-            let agreed = configuration::agreed(&configuration, 1, STILL);
-            match agreed.and_then(|agreed| Beside::new(request, &agreed, pieces)) {
-                Ok(made) => beside = Some(made),
-                Err(error) => {
-                    slots.pop();
-                    warn!("camera: {error}: stills interrupt the streams");
-                }
+        let last = if stills { requests.pop() } else { None };
+        let beside = match last {
+            Some(request) => {
+                let agreed = configuration::agreed(&configuration, 1, STILL)?;
+                Some(Beside::new(request, &agreed, pieces)?)
             }
-        }
+            None => None,
+        };
         info!(
             "camera {id} ({model}): {}x{} {:?}, {} buffers from {kind}",
             layout.width,
