@@ -263,7 +263,7 @@ impl Default for LimitsConfig {
             connections_hard: 320,
             per_address: 64,
             streams: 224,
-            events: 32,
+            events: 8,
             jpegs: 16,
         }
     }

@@ -32,6 +32,7 @@ pub fn within_descriptors(mut limits: LimitsConfig) -> LimitsConfig {
         limits.connections_hard = possible;
         limits.connections = limits.connections.min(limits.connections_hard - 1);
         limits.streams = limits.streams.min(limits.connections);
+        limits.events = limits.events.min(limits.connections);
     }
     limits
 }
