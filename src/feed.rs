@@ -66,17 +66,19 @@ impl Feed {
         Self::default()
     }
 
-    /// Replaces the waiting frame, whether it was encoded or not.
-    pub fn put(&self, frame: Frame) {
-        let replaced = {
+    /// Replaces the waiting frame, whether it was encoded or not. Returns whether somebody has waited for that one in vain.
+    pub fn put(&self, frame: Frame) -> bool {
+        let (replaced, in_vain) = {
             let mut slot = lock(&self.slot);
+            let in_vain = slot.pending.is_some_and(|arrived| slot.is_wanted(arrived));
             slot.pending = Some(Timestamp::now());
             if !slot.wanted.is_empty() {
                 self.changed.notify_one();
             }
-            slot.newest.replace(frame)
+            (slot.newest.replace(frame), in_vain)
         };
         drop(replaced); // gives its buffer back, outside the lock
+        in_vain
     }
 
     /// One more client waits for a JPEG of a frame that arrived at `from` or later, and for the sharpness of `window` in
@@ -115,8 +117,7 @@ impl Feed {
             if slot.stopping {
                 return Work::Stop;
             }
-            let wanted = |arrived: &Timestamp| slot.wanted.iter().any(|wish| wish.from <= *arrived);
-            if let Some(arrived) = slot.pending.filter(wanted)
+            if let Some(arrived) = slot.pending.filter(|arrived| slot.is_wanted(*arrived))
                 && let Some(frame) = slot.newest.clone()
             {
                 slot.pending = None;
@@ -142,6 +143,11 @@ impl Feed {
 }
 
 impl Slot {
+    /// Whether somebody takes a frame that arrived then.
+    fn is_wanted(&self, arrived: Timestamp) -> bool {
+        self.wanted.iter().any(|wish| wish.from <= arrived)
+    }
+
     /// The windows that are wanted of a frame that arrived then, each once.
     fn windows(&self, arrived: Timestamp) -> Vec<Window> {
         let mut windows = Vec::new();

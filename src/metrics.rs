@@ -66,6 +66,8 @@ pub struct Metrics {
     pub frames_stale: Counter,
     /// Pictures that were encoded, "no signal" pictures among them.
     pub frames_encoded: Counter,
+    /// Frames that somebody waited for while the encoder had no time.
+    pub frames_skipped: Counter,
     /// Frames that the encoder refused.
     pub frames_refused: Counter,
     /// Parts written to stream clients.
@@ -167,6 +169,11 @@ impl Metrics {
                 "Frames that came with the number or the time of one before",
             ),
             frames_encoded: registered(registry, "frames_encoded", "Pictures encoded to JPEG"),
+            frames_skipped: registered(
+                registry,
+                "frames_skipped",
+                "Frames that clients waited for while the encoder had no time",
+            ),
             frames_refused: registered(
                 registry,
                 "frames_refused",

@@ -110,11 +110,14 @@ pub(super) fn start(
         deliver: {
             let feeds: Vec<_> = smaller.iter().map(|it| Arc::clone(&it.feed)).collect();
             let feed = Arc::clone(&full.feed);
+            let metrics = Arc::clone(&metrics);
             Box::new(move |frame| {
                 for feed in &feeds {
                     feed.put(frame.clone());
                 }
-                feed.put(frame);
+                if feed.put(frame) {
+                    metrics.frames_skipped.inc();
+                }
             })
         },
     };

@@ -68,6 +68,7 @@ pub(super) fn json(context: &Context) -> Reply {
             "frames_lost": metrics.frames_lost.get(),
             "frames_stale": metrics.frames_stale.get(),
             "frames_encoded": metrics.frames_encoded.get(),
+            "frames_skipped": metrics.frames_skipped.get(),
             "frames_refused": metrics.frames_refused.get(),
             "frames_sent": metrics.frames_sent.get(),
             "bytes_sent": metrics.bytes_sent.get(),

@@ -1,8 +1,9 @@
 //! One JPEG out of bands, so that several cores work on one frame. The frame is cut at rows of MCUs, each band is encoded like
-//! a picture of its own by whichever thread is free, and their scans are joined by restart markers into one baseline JPEG with
-//! the first band's header (ITU-T T.81, B.2.4.4 and E.1.4). Its pixels are those of the frame that is encoded at once.
+//! a picture of its own by whichever thread is free, and the bands are joined. The pixels are those of the frame that is encoded
+//! at once.
 
 use super::encoder::Encoder;
+use super::join::join;
 use super::worker::Fault;
 use crate::camera::Frame;
 use crate::config::Cores;
@@ -22,17 +23,6 @@ use std::time::Duration;
 const MCU: usize = 16;
 /// Bands for each thread: who is held up takes fewer of them.
 const BANDS_A_THREAD: usize = 2;
-/// RST0 to RST7.
-const RESTARTS: [[u8; 2]; 8] = [
-    [0xff, 0xd0],
-    [0xff, 0xd1],
-    [0xff, 0xd2],
-    [0xff, 0xd3],
-    [0xff, 0xd4],
-    [0xff, 0xd5],
-    [0xff, 0xd6],
-    [0xff, 0xd7],
-];
 
 /// Encodes frames with the help of other threads, which it starts when they are needed for the first time.
 pub(super) struct BandEncoder {
@@ -246,71 +236,6 @@ fn cut(height: usize, threads: usize) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// Joins the JPEGs of bands into one of `height` rows; all of them but the last have `interval` MCUs.
-fn join(bands: &[Bytes], height: usize, interval: usize, jpeg: &mut Bytes) -> Result<(), String> {
-    let number = |number: usize| u16::try_from(number).map(u16::to_be_bytes);
-    let (Ok(height), Ok(interval)) = (number(height), number(interval)) else {
-        return Err(format!(
-            "{height} rows, {interval} MCUs a band: a JPEG has fewer than 65536"
-        ));
-    };
-    let parts: Option<Vec<Parts>> = bands.iter().map(|band| Parts::of(band)).collect();
-    let parts = parts.ok_or("a band is no baseline JPEG with one scan")?;
-    let Some(Parts { header, .. }) = parts.first() else {
-        return Err("there is no band".into());
-    };
-    // In their order: everything before the number of rows, it, everything up to the scan's header, which follows DRI.
-    let mut pieces: Vec<&[u8]> = vec![
-        header[0],
-        &height,
-        header[1],
-        &[0xff, 0xdd, 0, 4],
-        &interval,
-        header[2],
-    ];
-    for (index, part) in parts.iter().enumerate() {
-        if index > 0 {
-            pieces.push(RESTARTS[(index - 1) % RESTARTS.len()].as_slice());
-        }
-        pieces.push(part.scan);
-    }
-    pieces.push(&[0xff, 0xd9]);
-    jpeg.join(&pieces);
-    Ok(())
-}
-
-/// A baseline JPEG with one scan, taken apart.
-struct Parts<'a> {
-    /// Before the number of rows; behind it; the scan's header.
-    header: [&'a [u8]; 3],
-    /// The scan's data.
-    scan: &'a [u8],
-}
-
-impl<'a> Parts<'a> {
-    fn of(jpeg: &'a [u8]) -> Option<Self> {
-        let (mut at, mut rows) = (2, None); // behind SOI
-        loop {
-            let &[0xff, kind, high, low] = jpeg.get(at..at + 4)? else {
-                return None;
-            };
-            let end = at + 2 + usize::from(u16::from_be_bytes([high, low]));
-            match kind {
-                0xc0 => rows = Some(at + 5), // SOF0: its length and the precision come before
-                0xda => {
-                    let rows = rows?;
-                    return Some(Self {
-                        header: [&jpeg[..rows], jpeg.get(rows + 2..at)?, jpeg.get(at..end)?],
-                        scan: jpeg[end..].strip_suffix(&[0xff, 0xd9])?,
-                    });
-                }
-                _ => {}
-            }
-            at = end;
-        }
-    }
-}
-
 /// The processor's time that this thread has taken.
 fn processor_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
@@ -387,17 +312,5 @@ mod tests {
             }
         }
         assert_eq!(cut(1296, 3).len(), 6);
-    }
-
-    #[test]
-    fn what_is_no_jpeg_is_not_joined() {
-        for bytes in [
-            &b""[..],
-            b"\xff\xd8",
-            b"\xff\xd8\xff\xda\x00\x02\xff\xd9",
-            b"\xff\xd8\xff\xc0\xff\xff",
-        ] {
-            assert!(Parts::of(bytes).is_none());
-        }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::bands::BandEncoder;
 use super::no_signal::NoSignal;
+use super::overload::Overload;
 use super::shrink::Shrink;
 use super::threads::Threads;
 use crate::camera::Frame;
@@ -143,6 +144,7 @@ impl Encoding {
             encoder: BandEncoder::new(&job.cores).map_err(std::io::Error::other)?,
             threads: Threads::up_to(affinity::count_for(Role::EncodeBands, &job.cores)),
             shelf: Arc::default(),
+            overload: Overload::default(),
             no_signal: NoSignal::new(job.size),
             shrink: job.width.map(Shrink::to),
             refused: LogLimit::new(),
@@ -178,6 +180,7 @@ struct EncodeWorker {
     encoder: BandEncoder,
     threads: Threads,
     shelf: Arc<Shelf>,
+    overload: Overload,
     no_signal: NoSignal,
     shrink: Option<Shrink>,
     refused: LogLimit,
@@ -280,6 +283,7 @@ impl EncodeWorker {
         let encoded_in = started.elapsed();
         if self.leads() {
             self.job.metrics.encoded(data.len(), encoded_in);
+            self.overload.encoded(self.job.metrics.frames_skipped.get());
         }
         self.job.hub.publish(Jpeg {
             number: 1 + self.job.numbers.fetch_add(1, Ordering::Relaxed),

@@ -9,7 +9,7 @@ import cv2
 import numpy
 import pytest
 from PIL import Image
-from support import photos
+from support import photos, raw
 
 SIZES = [(2304, 1296), (640, 362), (66, 64)]
 
@@ -57,3 +57,19 @@ def test_decoders_find_nothing_wrong(jpegs, tmp_path):
         with Image.open(io.BytesIO(jpeg)) as image:
             image.load()
     assert len(pictures) == 1
+
+
+def test_frames_that_the_encoder_has_no_time_for_are_counted_and_told_once(start_picam):
+    folder, _ = photos.frame_set(2000)
+    camera = {"source": f"replay:{sorted(folder.glob('*.jpg'))[0]}", "width": 4608, "height": 2592, "rate": 60}
+    picam = start_picam({"camera": camera, "jpeg": {"threads": 1, "quality": 60}})
+    with raw.Stream(picam.port) as stream:
+        while not any("encoder: has no time for" in line for line in picam.lines):
+            stream.next()
+        parts = stream.take(40)
+    numbers = [part.sequence for part in parts]
+    assert numbers == sorted(set(numbers))
+    counters = picam.status()["counters"]
+    assert counters["frames_skipped"] > 10 and counters["frames_refused"] == 0
+    assert picam.log().count("encoder: has no time for") == 1
+    assert "lower camera.rate, jpeg.quality or the size" in picam.log()
