@@ -43,6 +43,7 @@ pub(super) fn json(context: &Context) -> Reply {
         "silence_seconds": context.pulse.silence(Timestamp::now()).as_secs_f64(),
         "rate_hz": config.camera.rate,
         "quality": config.jpeg.quality,
+        "still": config.camera.still,
         "encode_threads": context.encoder.threads(),
         "frame": frame,
         "streams": context.streams.taken(),

@@ -6,6 +6,7 @@ import time
 
 import cv2
 import numpy
+from PIL import Image
 from playwright.sync_api import expect
 from support import stamp
 from support.appliance import PATIENCE, Picam
@@ -115,3 +116,21 @@ def test_a_full_house_is_told_in_picams_words(start_picam, small_tables, visit):
     visit(picam.port)
     second = visit(picam.port, live=False)
     wait_state(second, "off", "all 1 streams are taken (limits.streams)")
+
+
+def test_a_still_is_taken_from_the_page(page):
+    page.locator("#still > summary").click()
+    expect(page.locator("#pause")).to_have_text(" The picture pauses for about a second.")
+    with page.expect_download() as taken:
+        page.get_by_text("Take a still").click()
+    assert taken.value.suggested_filename.startswith("picam-")
+    with Image.open(taken.value.path()) as still:
+        assert (still.size, still.format) == ((4608, 2592), "JPEG")
+    expect(page.locator("#words")).to_contain_text("live")
+
+
+def test_there_is_no_still_to_take_where_they_are_off(visit, start_picam):
+    page = visit(start_picam({"camera": {"width": 640, "height": 360, "still": "off"}}).port)
+    page.locator("#still > summary").click()
+    expect(page.locator("#download")).to_be_visible()
+    expect(page.locator("#take")).to_be_hidden()

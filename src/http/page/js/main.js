@@ -89,9 +89,10 @@
   shine(dom.recall('sun') === 'yes');
 
   dom.get('error').lastElementChild.onclick = () => { dom.get('error').hidden = true; };
-  dom.get('download').onclick = ({ target }) => {
+  const dated = ({ target }) => {
     target.download = `picam-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}.jpg`;
   };
+  dom.get('download').onclick = dom.get('take').onclick = dated;
 
   // Where there is room beside the picture, curve and loupe are there; the order of the keys follows.
   const wide = matchMedia('(min-width: 800px)');

@@ -56,7 +56,7 @@ const status = (() => {
   }
 
   const HERE = ['version', 'name', 'source', 'uptime_seconds', 'healthy', 'signal', 'silence_seconds', 'rate_hz', 'quality', 'frame',
-    'streams', 'connections', 'camera', 'controls', 'counters', 'update', 'sandbox', 'process'];
+    'streams', 'events', 'encode_threads', 'still', 'connections', 'camera', 'controls', 'counters', 'update', 'sandbox', 'process'];
 
   function describe() {
     const { frame, camera, update, process, counters } = report;
@@ -76,6 +76,9 @@ const status = (() => {
       ...flat(Object.fromEntries(Object.entries(report).filter(([key]) => !HERE.includes(key))))
         .map(([key, value]) => [key.replaceAll('_', ' '), value === null ? '–' : String(value)]),
     ].filter(([, value]) => value);
+    const pause = { switch: ' The picture pauses for about a second.', always: '' }[report.still];
+    dom.get('stills').hidden = pause === undefined;
+    dom.write(dom.get('pause'), pause ?? '');
     // Written into what is there: a selection or a reader's place is not lost.
     const about = dom.get('about');
     while (about.children.length > 2 * lines.length) about.lastChild.remove();
