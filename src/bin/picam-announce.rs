@@ -1,5 +1,6 @@
-//! picam-announce: makes picam known on the local network by mDNS and DNS-SD (RFC 6762, RFC 6763): its name, HOST.local, and its
-//! page to whatever lists services. A process of its own that can open no file: what strangers send is read far from the camera.
+//! picam-announce: makes picam known on the local network by mDNS and DNS-SD (RFC 6762, RFC 6763): its name, HOST.local, and
+//! its page to whatever lists services. A process of its own that can open no file: what strangers send is read far from the
+//! camera.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};

@@ -1,5 +1,6 @@
-//! Who gets a place among the connections that are served, and among the clients that stay. One address cannot take what the others need, and programs
-//! of this machine itself find a place beyond all of them: the appliance's guard kills a picam that does not answer it.
+//! Who gets a place among the connections that are served, and among the clients that stay. One address cannot take what the
+//! others need, and programs of this machine itself find a place beyond all of them: the appliance's guard kills a picam that
+//! does not answer it.
 
 use super::reply::{Reply, Status};
 use crate::config::LimitsConfig;

@@ -1,6 +1,6 @@
 //! One JPEG out of bands, so that several cores work on one frame. The frame is cut at rows of MCUs, each band is encoded like
-//! a picture of its own by whichever thread is free, and the bands are joined. The pixels are those of the frame that is encoded
-//! at once.
+//! a picture of its own by whichever thread is free, and the bands are joined. The pixels are those of the frame that is
+//! encoded at once.
 
 use super::encoder::Encoder;
 use super::join::join;

@@ -83,7 +83,8 @@ impl Beside {
         Some(request)
     }
 
-    /// Takes the still out of the completed request; whether there is one. When it is looked at no longer, `index` comes back over the channel.
+    /// Takes the still out of the completed request; whether there is one. When it is looked at no longer, `index` comes back
+    /// over the channel.
     pub(super) fn take(&mut self, request: &Request, events: &Sender<Event>, index: usize) -> bool {
         let good = filled(request, &self.stream).filter(|(_, good)| *good);
         let Some((time, _)) = good else {
