@@ -28,7 +28,7 @@ def test_cold_boot_to_the_first_jpeg(make_machine, report):
 
     assert machine.shell("hostname") == "gate-3"
     assert machine.shell("until read -r name </run/picam-announce/state && [ -n \"$name\" ]; do sleep 1; done; echo $name", 90) == "gate-3.local"
-    assert machine.status()["network"]["name"] == "gate-3.local"
+    machine.wait_status(lambda status: status["network"]["name"] == "gate-3.local", 60)
     _the_overlay_is_in_force(machine)
     _root_is_read_only(machine)
     _picam_is_its_own_user(machine)
