@@ -92,7 +92,7 @@ mod tests {
             let headers: String = (0..count).map(|n| format!("X-{n}: {n}\r\n")).collect();
             examine(format!("GET / HTTP/1.1\r\n{headers}\r\n").as_bytes())
         };
-        assert!(matches!(with(32), Examined::Whole(request) if request.headers == 32));
+        assert!(matches!(with(32), Examined::Whole(request) if request.header_count == 32));
         let refused = Examined::Malformed(Malformed::TooManyHeaders);
         assert_eq!(with(33), refused);
     }

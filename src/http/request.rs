@@ -10,7 +10,7 @@ pub struct Request {
     /// Without its question mark.
     pub query: String,
     /// How many headers it has.
-    pub headers: usize,
+    pub header_count: usize,
     /// The value of Accept, in lower case.
     pub accept: String,
     /// The value of Accept-Encoding, in lower case.
@@ -52,7 +52,7 @@ impl Request {
             method: method.to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
-            headers: 0,
+            header_count: 0,
             accept: String::new(),
             accept_encoding: String::new(),
             if_none_match: None,
@@ -66,7 +66,7 @@ impl Request {
             authorization: None,
         };
         for (name, value) in headers {
-            request.headers += 1;
+            request.header_count += 1;
             request.take_over(name, String::from_utf8_lossy(value).trim());
         }
         request

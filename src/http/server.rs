@@ -149,7 +149,7 @@ impl HttpServiceFactory for Acceptor {
         let length = tcp::peek(fd, &mut start);
         match examine(&start[..length]) {
             Examined::Whole(request) => {
-                if request.headers > MINIHTTP_HEADERS {
+                if request.header_count > MINIHTTP_HEADERS {
                     // may_minihttp would print a line. So it finds an end instead, and gives the connection up, which is
                     // served when it is dropped.
                     tcp::drain(fd, length);

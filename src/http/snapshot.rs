@@ -31,14 +31,11 @@ pub(super) fn reply(
         Err(line) => return Ok(Reply::line(Status::BadRequest, &line)),
     };
     let picture = match asked {
-        // Before the first frame, and after a stall, there is nothing yet to cut from.
-        Asked::Crop(_)
-            if context.full.feed.newest().is_none()
-                && wait_for_picture(context, context.smallest(), client, false)?.is_none() =>
-        {
-            None
-        }
         Asked::Crop(window) => {
+            // Before the first frame, and after a stall, there is nothing yet to cut from.
+            if context.full.feed.newest().is_none() {
+                wait_for_picture(context, context.smallest(), client, false)?;
+            }
             let Some(crop) = context.crops.ask(window, client.waiter()?) else {
                 let line = "too many ask for parts of pictures: try again";
                 let busy = Reply::line(Status::Unavailable, line);

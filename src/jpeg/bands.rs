@@ -15,7 +15,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -209,14 +209,10 @@ impl Job {
 
     /// Waits until all bands are done.
     fn wait(&self) -> Done {
-        let mut done = lock(&self.done);
-        while done.left > 0 {
-            done = match self.changed.wait(done) {
-                Ok(done) => done,
-                Err(poisoned) => poisoned.into_inner(),
-            };
-        }
-        let done = std::mem::take(&mut *done);
+        let done = self
+            .changed
+            .wait_while(lock(&self.done), |done| done.left > 0);
+        let done = std::mem::take(&mut *done.unwrap_or_else(PoisonError::into_inner));
         drop(lock(&self.frame).take());
         done
     }

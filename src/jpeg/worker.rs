@@ -35,7 +35,7 @@ pub struct Settings {
     quality: AtomicU8,
     /// 0: as many as are needed.
     threads: AtomicU8,
-    /// What the next frame is encoded by.
+    /// How many encoded the newest frame.
     threads_now: AtomicU8,
     fault: AtomicU8,
 }

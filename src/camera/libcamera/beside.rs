@@ -1,10 +1,10 @@
 //! Stills beside the stream: one request that has a buffer of either, and is queued only when somebody wants a still.
 
+use super::Event;
 use super::buffers::{self, filled};
 use super::configuration::Agreed;
 use super::memory::{Lent, Slot};
-use super::{Event, control};
-use crate::camera::{CameraError, Frame};
+use crate::camera::{CameraError, Frame, Readings};
 use crate::clock::Timestamp;
 use libcamera::request::Request;
 use libcamera::stream::Stream;
@@ -85,13 +85,18 @@ impl Beside {
 
     /// Takes the still out of the completed request; whether there is one. When it is looked at no longer, `index` comes back
     /// over the channel.
-    pub(super) fn take(&mut self, request: &Request, events: &Sender<Event>, index: usize) -> bool {
+    pub(super) fn take(
+        &mut self,
+        request: &Request,
+        readings: Readings,
+        events: &Sender<Event>,
+        index: usize,
+    ) -> bool {
         let good = filled(request, &self.stream).filter(|(_, good)| *good);
         let Some((time, _)) = good else {
             self.ordered = true; // the next one
             return false;
         };
-        let readings = control::readings(request.metadata());
         let time = readings.sensor_timestamp.map_or(time, |time| time as u64);
         let layout = self.slot.layout;
         self.lend();

@@ -24,7 +24,7 @@ mod version;
 pub use version::versions;
 
 use super::still::SIZE as STILL;
-use super::{Camera, CameraError, Frame, Lens};
+use super::{Camera, CameraError, Frame, Lens, Readings};
 use crate::clock::Timestamp;
 use crate::config::{CameraConfig, StillMode};
 use crate::controls::{Ranges, Set};
@@ -341,7 +341,7 @@ impl Libcamera {
             let searching = readings.is_searching();
             Some((self.timing.pick(now, time, took, searching)?, time))
         });
-        let still = self.take_still(&request);
+        let still = self.take_still(&request, readings);
         let (Some((sequence, time)), Some(slot)) = (picked, self.slots.get(index)) else {
             match still {
                 true => self.lent[index] = Some(request),
@@ -368,10 +368,10 @@ impl Libcamera {
     }
 
     /// Takes the still out of a completed request, if one came with it.
-    fn take_still(&mut self, request: &Request) -> bool {
+    fn take_still(&mut self, request: &Request, readings: Readings) -> bool {
         match &mut self.beside {
             Some(beside) if beside.owns(request.cookie()) => {
-                beside.take(request, &self.sender, self.slots.len())
+                beside.take(request, readings, &self.sender, self.slots.len())
             }
             _ => false,
         }
