@@ -198,7 +198,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 unit: "",
                 accepts: Accepts::Word(&["off", "switch", "always"]),
                 live: false,
-                doc: "switch: /still takes the camera for a moment, and the streams wait. always: they do not, for memory and light.",
+                doc: "switch: /still takes the camera for a moment, and the streams wait. always: they go on, and it costs memory and light.",
             },
         ],
     },
