@@ -9,8 +9,8 @@ REOPENINGS = 200 if full() else 30
 # Until the heap has got what it needs.
 SETTLING = 20
 SECONDS = 3600 if full() else 60
-# What the process's memory may grow by, KiB: it goes up and down by as much, and 200 reopenings take no more than 30.
-GROWTH = 2048
+# What the process's memory may grow by, KiB: heaps settle.
+GROWTH = 1024
 
 
 def held(guest):
