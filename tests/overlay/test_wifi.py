@@ -320,3 +320,14 @@ def test_nobody_makes_the_card_read_only_under_another_one(wifi):
     wifi.shell("echo go >/run/go")
     assert slow.wait() == fast.wait() == 0
     assert wifi.shell("cat /boot/second /run/second; grep -c ' /boot .* ro' /proc/mounts") == "done\nyes\n1"
+
+
+def test_who_is_stopped_in_the_middle_closes_the_card_all_the_same(wifi):
+    wifi.shell("mkdir -p /run/picam; mount -o remount,ro /boot; mkfifo /run/go")
+    change = ". /usr/lib/picam/common; slow() { read -r word </run/go; echo done >/boot/done; }; change_boot slow"
+    # As systemd does: the whole group is told to end.
+    wifi.start("setsid", "sh", "-c", "echo $$ >/run/group; " + change)
+    wifi.wait(lambda: "rw" in wifi.shell("grep ' /boot ' /proc/mounts"), "the change")
+    wifi.shell("kill -TERM -$(cat /run/group); echo go >/run/go")
+    wifi.wait(lambda: wifi.shell("ls /run/picam") == "", "the end of the change")
+    assert wifi.shell("cat /boot/done; grep -c ' /boot .* ro' /proc/mounts; ls /proc/$(cat /run/group) 2>/dev/null") == "done\n1"
