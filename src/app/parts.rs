@@ -6,7 +6,7 @@ use crate::clock::{Timestamp, interval};
 use crate::config::{Config, Saved};
 use crate::exit::Exit;
 use crate::http::{self, Context, Guard, Listener, Rendition, Seats};
-use crate::jpeg::{Crops, EncodeJob, Encoding, SMALLER, Settings, Stills, WIDTHS, shrunk_height};
+use crate::jpeg::{EncodeJob, Encoding, SMALLER, Settings, Singles, Stills, WIDTHS, shrunk_height};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
@@ -112,11 +112,12 @@ pub(super) fn start(
             let feed = Arc::clone(&full.feed);
             let metrics = Arc::clone(&metrics);
             Box::new(move |frame| {
+                // First: what has come in a smaller size is there in full.
+                if feed.put(frame.clone()) {
+                    metrics.frames_skipped.inc();
+                }
                 for feed in &feeds {
                     feed.put(frame.clone());
-                }
-                if feed.put(frame) {
-                    metrics.frames_skipped.inc();
                 }
             })
         },
@@ -159,8 +160,8 @@ pub(super) fn start(
     let taking = Arc::clone(&remote);
     let stills = Stills::start(Box::new(move || taking.still()), Arc::clone(&numbers));
     let stills = stills.map_err(system("cannot start the thread for stills"))?;
-    let crops = Crops::start(Arc::clone(&full.feed), numbers);
-    let crops = crops.map_err(system("cannot start the encoder"))?;
+    let singles = Singles::start(Arc::clone(&full.feed), numbers);
+    let singles = singles.map_err(system("cannot start the encoder"))?;
 
     saved
         .start(Arc::clone(&remote))
@@ -168,7 +169,7 @@ pub(super) fn start(
     let context = Arc::new(Context {
         full,
         smaller,
-        crops,
+        singles,
         stills,
         pulse,
         remote,

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::config::{Config, Saved};
 use crate::feed::Feed;
 use crate::hub::Hub;
-use crate::jpeg::{self, Crops, Stills};
+use crate::jpeg::{self, Singles, Stills};
 use crate::log_limit::LogLimit;
 use crate::metrics::{Metrics, Sample};
 use crate::pulse::{Pulse, Verdict};
@@ -48,8 +48,8 @@ pub struct Context {
     pub full: Rendition,
     /// Smaller ones, by their width.
     pub smaller: Vec<Rendition>,
-    /// Parts of pictures.
-    pub crops: Crops,
+    /// JPEGs for one request alone.
+    pub singles: Singles,
     /// Pictures with all the sensor's pixels.
     pub stills: Stills,
     /// Whether pictures flow.

@@ -4,7 +4,12 @@ use super::request::Request;
 use crate::controls::{one_of, shown};
 use crate::jpeg::WIDTHS;
 use crate::picture::Window;
+use std::ops::RangeInclusive;
 
+/// Of a JPEG for one request; below, a picture is blocks.
+const QUALITIES: RangeInclusive<u8> = 10..=100;
+/// Of such a JPEG where none is given: a part is looked at closely, and a still kept.
+pub(super) const QUALITY: u8 = 95;
 /// Smaller windows show too little for their sharpness to be told from noise.
 const LEAST_MEASURED: f64 = 0.125;
 
@@ -29,6 +34,22 @@ pub(super) fn width(request: &Request) -> Result<Option<u32>, String> {
             let widths = WIDTHS.map(|width| width.to_string());
             let widths = one_of(&widths.each_ref().map(String::as_str));
             Err(format!("width = {}: expected {widths}", shown(text)))
+        }
+    }
+}
+
+/// `quality=`: of a JPEG for this request alone.
+pub(super) fn quality(request: &Request) -> Result<Option<u8>, String> {
+    let Some(text) = request.parameter("quality") else {
+        return Ok(None);
+    };
+    match text.parse().ok().filter(|it| QUALITIES.contains(it)) {
+        Some(quality) => Ok(Some(quality)),
+        None => {
+            let ((least, most), given) = (QUALITIES.into_inner(), shown(text));
+            Err(format!(
+                "quality = {given}: expected an integer from {least} to {most}"
+            ))
         }
     }
 }
@@ -69,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_widths_and_windows_are_read_or_refused_in_one_line() {
+    fn flags_widths_qualities_and_windows_are_read_or_refused_in_one_line() {
         assert_eq!(flag(&request("raw=1"), "raw"), Ok(true));
         assert_eq!(flag(&request("raw="), "raw"), Ok(false));
         assert_eq!(
@@ -82,6 +103,14 @@ mod tests {
             assert_eq!(
                 width(&request(&format!("width={bad}"))).unwrap_err(),
                 format!("width = {bad:?}: expected 480, 960 or 1440")
+            );
+        }
+        assert_eq!(quality(&request("quality=10")), Ok(Some(10)));
+        assert_eq!(quality(&request("")), Ok(None));
+        for bad in ["9", "101", "256", "-1", "8e1", "NaN", ""] {
+            assert_eq!(
+                quality(&request(&format!("quality={bad}"))).unwrap_err(),
+                format!("quality = {bad:?}: expected an integer from 10 to 100")
             );
         }
         let whole = Some(Window([0.0, 0.0, 1.0, 1.0]));

@@ -1,16 +1,15 @@
 //! `GET /jpg`: one picture, never older than a frame interval; with `fresh=1` captured after the request, with `width=`
-//! smaller, with `crop=` a part of it.
+//! smaller, with `crop=` a part of it, with `quality=` encoded for this request alone.
 
 use super::client::Client;
-use super::parameters::{flag, width, window};
+use super::parameters::{QUALITY, flag, quality, width, window};
 use super::reply::{Reply, Status};
 use super::request::Request;
 use super::status::no_picture;
 use super::{Context, Rendition};
 use crate::clock::Timestamp;
 use crate::hub::Jpeg;
-use crate::jpeg::Ordered;
-use crate::picture::Window;
+use crate::jpeg::{Ordered, Single};
 use crate::pulse::Verdict;
 use std::io;
 use std::sync::Arc;
@@ -18,8 +17,8 @@ use std::time::{Duration, Instant};
 
 /// Added to the stall time, for encoding.
 const ENCODE_TIME: Duration = Duration::from_secs(1);
-/// A part of a picture is there after this, or will never be.
-const CROP_TIME: Duration = Duration::from_secs(5);
+/// A JPEG for one request is there after this, or will never be.
+const SINGLE_TIME: Duration = Duration::from_secs(5);
 
 pub(super) fn reply(
     context: &Context,
@@ -30,22 +29,22 @@ pub(super) fn reply(
         Ok(asked) => asked,
         Err(line) => return Ok(Reply::line(Status::BadRequest, &line)),
     };
-    let picture = match asked {
-        Asked::Crop(window) => {
-            // Before the first frame, and after a stall, there is nothing yet to cut from.
-            if context.full.feed.newest().is_none() {
-                wait_for_picture(context, context.smallest(), client, false)?;
+    let picture = match asked.what {
+        What::Shared { width } => {
+            let rendition = context.rendition(width);
+            wait_for_picture(context, rendition, client, asked.fresh)?
+        }
+        What::Single(single) => {
+            // Before the first frame, and after a stall, there is nothing yet to make it of.
+            if asked.fresh || context.full.feed.newest().is_none() {
+                wait_for_picture(context, context.smallest(), client, asked.fresh)?;
             }
-            let Some(crop) = context.crops.ask(window, client.waiter()?) else {
-                let line = "too many ask for parts of pictures: try again";
+            let Some(ordered) = context.singles.ask(single, client.waiter()?) else {
+                let line = "too many ask for pictures of their own: try again";
                 let busy = Reply::line(Status::Unavailable, line);
                 return Ok(busy.with("Retry-After", "1"));
             };
-            wait_for_crop(client, &crop)?
-        }
-        Asked::Whole { fresh, width } => {
-            let rendition = context.rendition(width);
-            wait_for_picture(context, rendition, client, fresh)?
+            wait_for_single(client, &ordered)?
         }
     };
     Ok(match picture {
@@ -56,36 +55,45 @@ pub(super) fn reply(
 
 /// A snapshot's parameters.
 #[derive(Debug, PartialEq)]
-enum Asked {
-    /// All of the picture.
-    Whole { fresh: bool, width: Option<u32> },
-    /// A part, pixel by pixel.
-    Crop(Window),
+struct Asked {
+    fresh: bool,
+    what: What,
+}
+
+#[derive(Debug, PartialEq)]
+enum What {
+    /// A picture that is made once for all.
+    Shared { width: Option<u32> },
+    /// One for this request alone.
+    Single(Single),
 }
 
 impl Asked {
     fn parse(request: &Request) -> Result<Self, String> {
         let (fresh, width) = (flag(request, "fresh")?, width(request)?);
-        match window(request, "crop")? {
-            None => Ok(Self::Whole { fresh, width }),
-            Some(_) if fresh || width.is_some() => {
-                Err("crop with fresh or width: expected crop alone".to_owned())
-            }
-            Some(window) => Ok(Self::Crop(window)),
-        }
+        let (window, quality) = (window(request, "crop")?, quality(request)?);
+        let what = match (window, quality, width) {
+            (None, None, width) => What::Shared { width },
+            (window, quality, None) => What::Single(Single {
+                window,
+                quality: quality.unwrap_or(QUALITY),
+            }),
+            _ => return Err("width with crop or quality: expected width alone".to_owned()),
+        };
+        Ok(Self { fresh, what })
     }
 }
 
-/// The part that was asked for; `None` if there is no picture.
-fn wait_for_crop(
+/// The picture for this request; `None` if there is none.
+fn wait_for_single(
     client: &mut Client,
-    crop: &Ordered<Option<Arc<Jpeg>>>,
+    ordered: &Ordered<Option<Arc<Jpeg>>>,
 ) -> io::Result<Option<Arc<Jpeg>>> {
-    let give_up = Instant::now() + CROP_TIME;
-    while crop.outcome().is_none() && Instant::now() < give_up {
-        client.wait(Some(give_up), || crop.outcome().is_some())?;
+    let give_up = Instant::now() + SINGLE_TIME;
+    while ordered.outcome().is_none() && Instant::now() < give_up {
+        client.wait(Some(give_up), || ordered.outcome().is_some())?;
     }
-    Ok(crop.outcome().flatten())
+    Ok(ordered.outcome().flatten())
 }
 
 /// The picture that is asked for; `None` if there will be none in time.

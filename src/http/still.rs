@@ -3,17 +3,13 @@
 use super::Context;
 use super::client::Client;
 use super::origin::{Foreign, may_change};
+use super::parameters::{QUALITY, quality};
 use super::reply::{Reply, Status};
 use super::request::Request;
 use crate::config::StillMode;
-use crate::controls::shown;
 use std::io;
-use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-/// Whoever wants less has `/jpg`.
-const QUALITIES: RangeInclusive<u8> = 80..=100;
-const QUALITY: u8 = 95;
 /// Those who wait for others give up after this.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -32,13 +28,9 @@ pub(super) fn reply(
     {
         return Ok(Reply::line(Status::Forbidden, &foreign.to_string()));
     }
-    let given = request.parameter("quality");
-    let quality = given.map_or(Some(QUALITY), |text| text.parse().ok());
-    let Some(quality) = quality.filter(|it| QUALITIES.contains(it)) else {
-        let (least, most) = QUALITIES.into_inner();
-        let given = shown(given.unwrap_or_default());
-        let line = format!("quality = {given}: expected an integer from {least} to {most}");
-        return Ok(Reply::line(Status::BadRequest, &line));
+    let quality = match quality(request) {
+        Ok(quality) => quality.unwrap_or(QUALITY),
+        Err(line) => return Ok(Reply::line(Status::BadRequest, &line)),
     };
     if request.is_head() {
         return Ok(Reply::text(Status::Ok, "image/jpeg", String::new()));

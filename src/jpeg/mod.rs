@@ -2,7 +2,6 @@
 //! one, encodes it once for all clients, and publishes it on its [`Hub`](crate::hub::Hub). It knows nothing of HTTP.
 
 mod bands;
-mod crops;
 mod encoder;
 mod exif;
 mod join;
@@ -10,14 +9,15 @@ mod no_signal;
 mod orders;
 mod overload;
 mod shrink;
+mod singles;
 mod stills;
 mod threads;
 mod worker;
 
-pub use crops::Crops;
 pub use encoder::Encoder;
 pub use orders::Ordered;
 pub use shrink::shrunk_height;
+pub use singles::{Single, Singles};
 pub use stills::{Stills, TakeStill};
 pub use worker::{EncodeJob, Encoding, Fault, Settings};
 

@@ -1,6 +1,7 @@
 """Smaller pictures, parts of pictures, and readings that travel with them."""
 
 import json
+import time
 
 import cv2
 import numpy
@@ -68,6 +69,22 @@ def test_a_part_comes_pixel_by_pixel(picam):
     assert numpy.abs(part[still].astype(int) - whole[still]).mean() < 4
 
 
+def test_a_picture_has_the_quality_that_its_request_wants(picam):
+    """And nobody else's: the shared ones keep theirs."""
+    coarse, fine = (picam.get(f"/jpg?quality={quality}")[2] for quality in (10, 95))
+    assert decoded(coarse).shape == decoded(fine).shape == decoded(picam.get("/jpg")[2]).shape
+    assert len(coarse) < len(fine) / 2
+    part = picam.get("/jpg?crop=0,0,0.5,0.5&quality=10")[2]
+    assert len(part) < len(picam.get("/jpg?crop=0,0,0.5,0.5")[2]) / 2
+
+
+def test_a_picture_for_one_request_can_be_captured_after_it(picam):
+    for _ in range(4):
+        asked = time.time()
+        _, headers, _ = picam.get("/jpg?fresh=1&quality=50")
+        assert float(headers["X-Timestamp"]) >= asked
+
+
 def test_a_page_can_read_the_raw_stream_with_its_readings(picam):
     path = "/stream?raw=1&width=480&readings=1&window=0.25,0.25,0.5,0.5"
     browser = "Accept: image/avif,image/webp,*/*"
@@ -96,7 +113,8 @@ def test_the_smaller_streams_show_no_signal_too(picam):
     ("/stream?readings=yes", 'readings = "yes": expected 0 or 1'),
     ("/stream?window=0,0,1", 'window = "0,0,1": expected x,y,w,h as fractions of the picture, like 0.4,0.4,0.2,0.2'),
     ("/jpg?crop=0,0,2,1", 'crop = "0,0,2,1": expected x,y,w,h as fractions of the picture, like 0.4,0.4,0.2,0.2'),
-    ("/jpg?crop=0,0,1,1&fresh=1", "crop with fresh or width: expected crop alone"),
+    ("/jpg?crop=0,0,1,1&width=480", "width with crop or quality: expected width alone"),
+    ("/jpg?quality=80&width=480", "width with crop or quality: expected width alone"),
     ("/focus?window=0,0,0.1,1", "window: 0.1 by 1 of the picture: expected at least 0.125 by 0.125"),
     ("/events?window=a", 'window = "a": expected x,y,w,h as fractions of the picture, like 0.4,0.4,0.2,0.2'),
 ])  # fmt: skip

@@ -1,4 +1,5 @@
-//! JPEGs of a part of the newest frame, pixel by pixel, on a thread of their own: one after the other, for those who ask.
+//! JPEGs of the newest frame that one request wants for itself: a part of it, pixel by pixel, or another quality. One after
+//! the other, on a thread of their own.
 
 use super::Encoder;
 use super::orders::{Order, Ordered, order};
@@ -17,16 +18,23 @@ use std::time::Instant;
 
 /// Askers that may wait; what is beyond is refused.
 const MOST_WAITING: usize = 8;
-/// Somebody looks closely.
-const QUALITY: u8 = 95;
+
+/// What is wanted of the newest frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Single {
+    /// The part of it; else all.
+    pub window: Option<Window>,
+    /// Of the JPEG, 1 to 100.
+    pub quality: u8,
+}
 
 /// What comes of an order; `None` if there was no frame.
-type Crop = Option<Arc<Jpeg>>;
+type Outcome = Option<Arc<Jpeg>>;
 
 /// The running thread. It ends with this.
-pub struct Crops(SyncSender<Order<Window, Crop>>);
+pub struct Singles(SyncSender<Order<Single, Outcome>>);
 
-impl Crops {
+impl Singles {
     /// Starts the thread, which takes its frames from `feed` and its JPEGs' numbers from `numbers`.
     ///
     /// # Errors
@@ -34,19 +42,19 @@ impl Crops {
     pub fn start(feed: Arc<Feed>, numbers: Arc<AtomicU64>) -> io::Result<Self> {
         let encoder = Encoder::new().map_err(io::Error::other)?;
         let (sender, orders) = sync_channel(MOST_WAITING);
-        let thread = std::thread::Builder::new().name("crop".into());
+        let thread = std::thread::Builder::new().name("single".into());
         thread.spawn(move || run(&orders, &feed, &numbers, encoder))?;
         Ok(Self(sender))
     }
 
-    /// Asks for the part `window` of the newest frame; `waiter` is woken when it is there. `None`: too many wait.
-    pub fn ask(&self, window: Window, waiter: Arc<Waiter>) -> Option<Ordered<Crop>> {
-        order(&self.0, window, waiter)
+    /// Asks for a JPEG of the newest frame; `waiter` is woken when it is there. `None`: too many wait.
+    pub fn ask(&self, single: Single, waiter: Arc<Waiter>) -> Option<Ordered<Outcome>> {
+        order(&self.0, single, waiter)
     }
 }
 
 fn run(
-    orders: &Receiver<Order<Window, Crop>>,
+    orders: &Receiver<Order<Single, Outcome>>,
     feed: &Feed,
     numbers: &AtomicU64,
     mut encoder: Encoder,
@@ -54,25 +62,29 @@ fn run(
     while let Ok(order) = orders.recv() {
         let jpeg = feed.newest().and_then(|frame| {
             let number = 1 + numbers.fetch_add(1, Ordering::Relaxed);
-            cut(&mut encoder, &frame, order.what, number)
+            encoded(&mut encoder, frame, order.what, number)
         });
         order.finish(jpeg);
     }
 }
 
-/// The part `window` of `frame` as a JPEG.
-fn cut(encoder: &mut Encoder, frame: &Frame, window: Window, number: u64) -> Option<Arc<Jpeg>> {
+fn encoded(
+    encoder: &mut Encoder,
+    mut frame: Frame,
+    Single { window, quality }: Single,
+    number: u64,
+) -> Outcome {
     let started = Instant::now();
-    let part = crop(frame.planes.as_ref(), (frame.width, frame.height), window);
-    let part = Frame {
-        width: part.width(),
-        height: part.height(),
-        planes: Arc::new(part),
-        ..frame.clone()
-    };
+    if let Some(window) = window {
+        let part = crop(frame.planes.as_ref(), (frame.width, frame.height), window);
+        (frame.width, frame.height) = (part.width(), part.height());
+        frame.planes = Arc::new(part); // gives the camera's buffer back
+    }
     let mut data = Bytes::default();
-    let encoded = encoder.encode(&part, QUALITY, &mut data);
-    encoded.inspect_err(|error| error!("crop: {error}")).ok()?;
+    let encoded = encoder.encode(&frame, quality, &mut data);
+    encoded
+        .inspect_err(|error| error!("a JPEG for one request: {error}"))
+        .ok()?;
     Some(Arc::new(Jpeg {
         number,
         sequence: frame.sequence,
@@ -80,8 +92,8 @@ fn cut(encoder: &mut Encoder, frame: &Frame, window: Window, number: u64) -> Opt
         timestamp: unix_seconds(frame.captured.unix()),
         arrived: Timestamp::now(),
         encoded_in: started.elapsed(),
-        width: part.width,
-        height: part.height,
+        width: frame.width,
+        height: frame.height,
         live: true,
         readings: frame.readings,
         scores: Vec::new(),
