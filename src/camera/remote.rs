@@ -19,6 +19,8 @@ pub(super) enum Command {
     Apply {
         requested: Set,
         changed: Set,
+        /// Counts the changes.
+        number: u64,
     },
     Rate(f64),
     /// A still is to be taken, and what comes of it sent there.
@@ -61,6 +63,8 @@ struct Wishes {
     requested: Set,
     /// What takes precedence for a while, and since when.
     held: Option<(Set, Instant)>,
+    /// How often the camera was told something else.
+    changes: u64,
 }
 
 impl Wishes {
@@ -76,10 +80,14 @@ impl Wishes {
 
 impl Remote {
     pub(super) fn new(commands: Sender<Command>, requested: Set, report: Arc<Report>) -> Self {
-        let held = None;
+        let wishes = Wishes {
+            requested,
+            held: None,
+            changes: 0,
+        };
         Self {
             commands: Mutex::new(commands),
-            wishes: Mutex::new(Wishes { requested, held }),
+            wishes: Mutex::new(wishes),
             report,
         }
     }
@@ -93,10 +101,7 @@ impl Remote {
         self.ranges().check(set)?;
         let mut wishes = lock(&self.wishes);
         wishes.requested.merge(set);
-        self.send(Command::Apply {
-            requested: wishes.in_force(),
-            changed: *set,
-        });
+        self.tell(&mut wishes, *set);
         Ok(wishes.requested)
     }
 
@@ -123,10 +128,7 @@ impl Remote {
             return Err(HoldError::Taken(since.elapsed()));
         }
         wishes.held = Some((*set, Instant::now()));
-        self.send(Command::Apply {
-            requested: wishes.in_force(),
-            changed: *set,
-        });
+        self.tell(&mut wishes, *set);
         Ok(Held { remote: self })
     }
 
@@ -139,11 +141,7 @@ impl Remote {
         }
         let mut wishes = lock(&self.wishes);
         wishes.requested = set;
-        // Under the lock, so that the camera is told in the same order.
-        self.send(Command::Apply {
-            requested: wishes.in_force(),
-            changed: set,
-        });
+        self.tell(&mut wishes, set);
     }
 
     /// What is requested now.
@@ -186,6 +184,21 @@ impl Remote {
     /// Ends the capture thread.
     pub fn stop(&self) {
         self.send(Command::Stop);
+    }
+
+    /// The number of the newest change: a frame whose [`Readings::change`] is no less shows all that was requested until now.
+    pub fn changes(&self) -> u64 {
+        lock(&self.wishes).changes
+    }
+
+    /// Tells the camera what is in force, under the lock of the wishes: it is told in the same order.
+    fn tell(&self, wishes: &mut Wishes, changed: Set) {
+        wishes.changes += 1;
+        self.send(Command::Apply {
+            requested: wishes.in_force(),
+            changed,
+            number: wishes.changes,
+        });
     }
 
     fn send(&self, command: Command) {
@@ -234,10 +247,7 @@ impl Held<'_> {
         if let Some((held, _)) = &mut wishes.held {
             held.merge(set);
         }
-        self.remote.send(Command::Apply {
-            requested: wishes.in_force(),
-            changed: *set,
-        });
+        self.remote.tell(&mut wishes, *set);
     }
 
     /// Requests `set`, and gives the rest back.
@@ -250,10 +260,8 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         let mut wishes = lock(&self.remote.wishes);
         wishes.held = None;
-        self.remote.send(Command::Apply {
-            requested: wishes.requested,
-            changed: wishes.requested,
-        });
+        let requested = wishes.requested;
+        self.remote.tell(&mut wishes, requested);
     }
 }
 
@@ -269,7 +277,9 @@ mod tests {
     fn what_is_held_takes_precedence_and_what_was_requested_meanwhile_comes_after() {
         let (sender, commands) = mpsc::channel();
         let told = || match commands.try_recv() {
-            Ok(Command::Apply { requested, changed }) => (requested, changed),
+            Ok(Command::Apply {
+                requested, changed, ..
+            }) => (requested, changed),
             _ => panic!("nothing was told"),
         };
         let start = set("AfMode=continuous&AeEnable=1");

@@ -39,7 +39,8 @@ pub trait Camera {
     fn next_frame(&mut self, patience: Duration) -> Result<Option<Frame>, CameraError>;
 
     /// Takes over the requested control values, all from the same frame on. `changed` are those of them that were
-    /// asked for just now: one-shot controls fire only if they are in `changed`.
+    /// asked for just now: one-shot controls fire only if they are in `changed`. From the first frame that shows them on,
+    /// [`Readings::change`] is at least `number`.
     ///
     /// # Errors
     /// The source failed and has to be opened again.
@@ -47,6 +48,7 @@ pub trait Camera {
         &mut self,
         requested: &controls::Set,
         changed: &controls::Set,
+        number: u64,
     ) -> Result<(), CameraError>;
 
     /// Captures `rate` frames a second from now on. Returns whether it can: if not, it can when it is opened again.
@@ -183,7 +185,7 @@ pub fn open(
         Source::Libcamera => return Err(CameraError::NotBuiltIn),
     };
     let mut camera = turned(camera, turn);
-    camera.apply(requested, requested)?;
+    camera.apply(requested, requested, 0)?;
     Ok(camera)
 }
 

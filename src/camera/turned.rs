@@ -87,9 +87,10 @@ impl Camera for TurnedCamera {
         &mut self,
         requested: &controls::Set,
         changed: &controls::Set,
+        number: u64,
     ) -> Result<(), CameraError> {
         let (requested, changed) = (self.set(requested), self.set(changed));
-        self.camera.apply(&requested, &changed)
+        self.camera.apply(&requested, &changed, number)
     }
 
     fn set_rate(&mut self, rate: f64) -> Result<bool, CameraError> {

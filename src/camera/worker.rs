@@ -41,6 +41,10 @@ pub(super) struct CaptureWorker<W> {
     world: W,
     config: CameraConfig,
     requested: controls::Set,
+    /// The number of the newest change of it.
+    change: u64,
+    /// That of the newest one when the camera was opened: all its frames show that.
+    opened_with: u64,
     commands: Receiver<Command>,
     report: Arc<Report>,
     metrics: Arc<Metrics>,
@@ -98,6 +102,8 @@ impl<W: World> CaptureWorker<W> {
             world,
             config: job.config,
             requested: job.requested,
+            change: 0,
+            opened_with: 0,
             commands,
             report,
             metrics: job.metrics,
@@ -230,6 +236,7 @@ impl<W: World> CaptureWorker<W> {
         };
         frame.sequence = numbered.number;
         frame.captured = numbered.captured;
+        frame.readings.change = frame.readings.change.max(self.opened_with);
         self.pulse.frame(now);
         self.ladder.frame(now, self.pulse.patience());
         self.metrics.frames_captured.inc();
@@ -253,7 +260,9 @@ impl<W: World> CaptureWorker<W> {
                         return Err(Left::Still(asker));
                     }
                 }
-                Change::Controls(changed) => camera.apply(&self.requested, &changed)?,
+                Change::Controls(changed) => {
+                    camera.apply(&self.requested, &changed, self.change)?;
+                }
                 Change::Rate => {
                     if !camera.set_rate(self.config.rate)? {
                         return Err(Left::Outgrown);
@@ -281,8 +290,12 @@ impl<W: World> CaptureWorker<W> {
                     std::thread::park();
                 }
             }
-            Command::Apply { requested, changed } => {
-                self.requested = requested;
+            Command::Apply {
+                requested,
+                changed,
+                number,
+            } => {
+                (self.requested, self.change) = (requested, number);
                 Change::Controls(changed)
             }
             Command::Still(outcome) => Change::Still(outcome),
@@ -348,6 +361,7 @@ impl<W: World> CaptureWorker<W> {
         self.pulse.beat(Phase::Opening, self.world.now());
         let last = self.numbers.newest();
         let camera = self.world.open(&self.config, &self.requested, last)?;
+        self.opened_with = self.change;
         self.numbers.restart();
         self.pulse.expect_start(self.world.now());
         self.publish_ranges(camera.as_ref());

@@ -114,6 +114,11 @@ impl Reply {
         .with("ETag", tag)
     }
 
+    /// Whether it is 200.
+    pub fn is_ok(&self) -> bool {
+        self.status == Status::Ok
+    }
+
     /// The head alone: the browser has the rest, by the same tag.
     pub fn not_modified(self) -> Self {
         Self {

@@ -1,5 +1,7 @@
 """Every control, by what the sensor and the lens are told and by what is in the picture."""
 
+import re
+
 import pytest
 
 from camera.guest import QUICK, SMALL
@@ -56,6 +58,25 @@ def test_exposure_and_gain_change_in_the_same_frame(camera, model):
     exact = {(19987, 2.0), (9993, 4.0)}
     first = next(index for index, pair in enumerate(seen) if pair in exact)
     assert set(seen[first:]) == exact
+
+
+@pytest.mark.parametrize("settings", [SMALL, QUICK])
+def test_the_frame_that_is_named_is_the_first_with_the_change(camera, settings):
+    """Or one of the first: no frame before it has been counted too late, and it has all of the change."""
+    guest = camera(settings)
+    pairs = [(20_000, 2), (10_000, 4), (20_000, 2)]
+    with Recording(guest) as recording:
+        named = []
+        for exposure, gain in pairs:
+            change = f"ExposureTime={exposure}&AnalogueGain={gain}&wait=1"
+            told = guest.run(f"wget -q -S -O- 'http://127.0.0.1:8000/set?{change}' 2>&1")
+            named.append(int(re.search(r"X-Frame: (\d+)", told)[1]))
+    for (exposure, gain), number in zip(pairs, named):
+        seen = {frame.sequence: (frame.picture.exposure, round(frame.picture.gain, 1)) for frame in recording.frames}
+        is_new = {at: abs(us - exposure) < 20 and ratio == gain for at, (us, ratio) in seen.items() if at <= number}
+        assert is_new[number], (number, seen)
+        early = [at for at in range(number - 8, number) if is_new.get(at)]
+        assert len(early) <= 2, (number, seen)
 
 
 @pytest.mark.parametrize(("dioptres", "register"), [(0, 445), (2, 509), (6, 637), (15, 925)])

@@ -113,11 +113,33 @@ def test_one_sweep_at_a_time_streams_go_on_and_who_goes_away_ends_it(picam):
             for path in ("/focus/sweep", "/focus/auto", "/focus/hold"):
                 status, line = post(picam, path)
                 assert status == 409 and line.startswith("the camera is being focused for "), line
+            assert picam.get("/set?Contrast=1.25&wait=1")[0] == 409 and "Contrast" not in requested(picam)
             assert picam.get("/set?Contrast=1")[0] == 200, "other controls can be set meanwhile"
         assert len(lenses) > 5, "the lens moves under the stream"
         lenses = [stream.next().headers["x-lens"] for _ in range(60)]
         assert set(lenses[20:]) == {"3.000"}, "the lens is back, and stays"
     assert requested(picam)["LensPosition"] == 3
+
+
+def test_who_sets_and_waits_is_told_the_first_frame_that_shows_it(picam):
+    with raw.Stream(picam.port, "/stream?width=480&readings=1", timeout=PATIENCE) as stream:
+        lenses = {}
+        for lens in (1.0, 4.0, 2.5):
+            answer = raw.exchange(picam.port, raw.get(f"/set?LensPosition={lens}&wait=1"), PATIENCE)
+            assert (answer.status, answer.body) == (200, b"ok\n")
+            first = int(answer.headers["x-frame"])
+            while first not in lenses:
+                part = stream.next()
+                lenses[part.sequence] = float(part.headers["x-lens"])
+            assert lenses[first] == lens and lenses.get(first - 1) != lens
+
+
+def test_who_sets_nothing_and_waits_is_told_the_next_frame(picam):
+    answer = raw.exchange(picam.port, raw.get("/set?wait=1"), PATIENCE)
+    assert answer.status == 200 and int(answer.headers["x-frame"]) > 0
+    for bad, line in (("wait=2", 'wait = "2": expected 0 or 1'), ("wait=1&wait=1", "wait is given twice: expected once")):
+        status, _, body = picam.get(f"/set?Contrast=1.75&{bad}")
+        assert (status, body.decode()) == (400, f"{line}\n") and requested(picam).get("Contrast") != 1.75
 
 
 def test_hold_keeps_the_lens_where_it_is(picam):

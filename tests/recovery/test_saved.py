@@ -87,7 +87,7 @@ def test_undo_goes_back_to_what_is_saved_and_reset_to_the_files(start, tables, r
     assert post(picam, "/undo") == (200, "ok\n"), "nothing is saved: to the files"
     assert picam.status()["controls"]["requested"] == before
 
-    assert post(picam, "/set?Contrast=1.5&save=1") == (200, "ok\n")
+    assert post(picam, "/set?Contrast=1.5&save=1&wait=1") == (200, "ok\n")
     assert picam.get("/set?Contrast=2&Brightness=0.5&ExposureTime=20000")[0] == 200
     assert post(picam, "/undo") == (200, "ok\n")
     assert picam.status()["controls"]["requested"] == {**before, "Contrast": 1.5}

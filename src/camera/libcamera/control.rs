@@ -251,6 +251,7 @@ pub(super) fn readings(metadata: &ControlList) -> Readings {
         colour_temperature: get::<controls::ColourTemperature>(metadata).map(|it| it.0),
         frame_duration: get::<controls::FrameDuration>(metadata).map(|it| it.0),
         sensor_timestamp: get::<controls::SensorTimestamp>(metadata).map(|it| it.0),
+        change: 0, // not libcamera's
     }
 }
 

@@ -9,6 +9,7 @@ mod buffers;
 mod choice;
 mod configuration;
 mod control;
+mod delay;
 mod derived;
 mod divider;
 mod files;
@@ -33,6 +34,7 @@ use beside::Beside;
 use buffers::{failed, filled};
 use choice::Mode;
 use control::Controls;
+use delay::Delay;
 use libcamera::camera::ActiveCamera;
 use libcamera::camera_manager::CameraManager;
 use libcamera::control::ControlList;
@@ -108,6 +110,7 @@ pub(super) struct Libcamera {
     requested: Set,
     /// Controls for the next request.
     changed: Option<Set>,
+    delay: Delay,
     timing: Timing,
     left: Turn,
 }
@@ -129,6 +132,7 @@ impl Libcamera {
             self.controls.write_limits(&mut list, limits);
         }
         self.changed = None;
+        self.delay.restart();
         if let Some(beside) = &mut self.beside {
             beside.restart();
         }
@@ -186,6 +190,7 @@ impl Libcamera {
                 self.controls
                     .write(request.controls_mut(), &self.requested, &changed);
             }
+            self.delay.queue(request.cookie());
             if let Some(limits) = self.timing.news() {
                 self.controls.write_limits(request.controls_mut(), limits);
             }
@@ -206,7 +211,8 @@ impl Libcamera {
         let index = request.cookie() as usize;
         let filled = filled(&request, &self.stream);
         let good = filled.filter(|(_, good)| *good).map(|(time, _)| time);
-        let readings = control::readings(request.metadata());
+        let mut readings = control::readings(request.metadata());
+        readings.change = self.delay.complete(request.cookie());
         let picked = good.and_then(|time| {
             let time = readings.sensor_timestamp.map_or(time, |time| time as u64);
             let took = readings.frame_duration;
@@ -283,8 +289,9 @@ impl Camera for Libcamera {
         }
     }
 
-    fn apply(&mut self, requested: &Set, changed: &Set) -> Result<(), CameraError> {
+    fn apply(&mut self, requested: &Set, changed: &Set, number: u64) -> Result<(), CameraError> {
         self.requested = *requested;
+        self.delay.take(number);
         match &mut self.changed {
             Some(waiting) => waiting.merge(changed), // two sets between two frames
             none => *none = Some(*changed),

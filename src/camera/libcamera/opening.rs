@@ -4,6 +4,7 @@ use super::beside::Beside;
 use super::buffers::{self, Buffers, failed};
 use super::choice::{self, Found};
 use super::control::Controls;
+use super::delay::Delay;
 use super::machine::{Machine, Platform};
 use super::timing::Timing;
 use super::{Event, Libcamera, configuration, sensor};
@@ -140,6 +141,7 @@ impl Libcamera {
             model: model.clone(),
             requested: *requested,
             changed: None,
+            delay: Delay::new(count),
             timing,
             left: configuration::left_to_turn(&configuration, config),
         };

@@ -7,7 +7,7 @@ mod noise;
 mod scene;
 
 use super::beat::Beat;
-use super::{Camera, CameraError, Frame};
+use super::{Camera, CameraError, Frame, Readings};
 use crate::clock::{Timestamp, calendar};
 use crate::config::CameraConfig;
 use crate::controls;
@@ -28,6 +28,8 @@ pub(super) struct Pattern {
     pool: Pool,
     size: (usize, usize),
     requested: String,
+    /// The newest change of the controls.
+    change: u64,
     rate: f64,
 }
 
@@ -42,6 +44,7 @@ impl Pattern {
             pool: Pool::new(Picture::filled(width, height, [0, 128, 128])),
             size: (width, height),
             requested: String::new(),
+            change: 0,
             rate: config.rate,
         }
     }
@@ -77,7 +80,10 @@ impl Camera for Pattern {
             width,
             height,
             planes,
-            readings: self.device.readings(),
+            readings: Readings {
+                change: self.change,
+                ..self.device.readings()
+            },
         }))
     }
 
@@ -85,9 +91,11 @@ impl Camera for Pattern {
         &mut self,
         requested: &controls::Set,
         changed: &controls::Set,
+        number: u64,
     ) -> Result<(), CameraError> {
         self.requested = requested.to_string();
         self.device.apply(requested, changed);
+        self.change = number;
         Ok(())
     }
 
@@ -127,9 +135,10 @@ mod tests {
         assert!(next() != next());
         let mut requested = controls::Set::default();
         requested.insert("LensPosition", "2.5").unwrap();
-        pattern.apply(&requested, &requested).unwrap();
+        pattern.apply(&requested, &requested, 3).unwrap();
         assert!(pattern.requested.contains("LensPosition=2.5"));
         let frame = pattern.next_frame(Duration::from_secs(5)).unwrap().unwrap();
         assert_eq!(frame.readings.lens_position, Some(2.5));
+        assert_eq!(frame.readings.change, 3);
     }
 }

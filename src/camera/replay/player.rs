@@ -16,6 +16,7 @@ pub(in crate::camera) struct Replay {
     media: Media,
     pool: Pool,
     stamp: bool,
+    readings: Readings,
 }
 
 impl Replay {
@@ -30,6 +31,7 @@ impl Replay {
             media: Media::open(path, size)?,
             pool: Pool::new(Picture::filled(size.0, size.1, [0, 128, 128])),
             stamp: config.stamp,
+            readings: Readings::default(),
         })
     }
 }
@@ -57,11 +59,17 @@ impl Camera for Replay {
             width,
             height,
             planes,
-            readings: Readings::default(),
+            readings: self.readings,
         }))
     }
 
-    fn apply(&mut self, _: &controls::Set, _: &controls::Set) -> Result<(), CameraError> {
+    fn apply(
+        &mut self,
+        _: &controls::Set,
+        _: &controls::Set,
+        number: u64,
+    ) -> Result<(), CameraError> {
+        self.readings.change = number;
         Ok(()) // A recording has no controls; the remote remembers what was requested.
     }
 

@@ -116,6 +116,7 @@ struct ScriptedCamera {
     sequence: u64,
     /// A still was ordered; it comes two frames later.
     ordered: Option<u64>,
+    readings: Readings,
 }
 
 impl ScriptedCamera {
@@ -126,7 +127,7 @@ impl ScriptedCamera {
             width: 16,
             height: 16,
             planes: Arc::new(Picture::filled(16, 16, [0, 128, 128])),
-            readings: Readings::default(),
+            readings: self.readings,
         }
     }
 }
@@ -200,8 +201,10 @@ impl Camera for ScriptedCamera {
         &mut self,
         requested: &controls::Set,
         changed: &controls::Set,
+        number: u64,
     ) -> Result<(), CameraError> {
         self.script.note(format!("apply {requested} / {changed}"));
+        self.readings.change = number;
         Ok(())
     }
 
@@ -243,7 +246,7 @@ impl Camera for Ranged {
         Err(CameraError::Unusable("as scripted".into()))
     }
 
-    fn apply(&mut self, _: &controls::Set, _: &controls::Set) -> Result<(), CameraError> {
+    fn apply(&mut self, _: &controls::Set, _: &controls::Set, _: u64) -> Result<(), CameraError> {
         Ok(())
     }
 
@@ -296,6 +299,7 @@ fn camera(script: &Arc<Script>, acts: Vec<Act>) -> ScriptedCamera {
         acts: acts.into(),
         sequence: 0,
         ordered: None,
+        readings: Readings::default(),
     }
 }
 
@@ -304,7 +308,7 @@ pub(super) struct Stage {
     pub(super) script: Arc<Script>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) pulse: Arc<Pulse>,
-    pub(super) delivered: Arc<Mutex<Vec<(u64, Timestamp)>>>,
+    pub(super) delivered: Arc<Mutex<Vec<(u64, Timestamp, u64)>>>,
     pub(super) remote: Remote,
     pub(super) report: Arc<Report>,
     pub(super) worker: CaptureWorker<ScriptedWorld>,
@@ -338,7 +342,10 @@ impl Stage {
             deliver: {
                 let script = Arc::clone(&script);
                 Box::new(move |frame: Frame| {
-                    list.lock().unwrap().push((frame.sequence, script.now()));
+                    let change = frame.readings.change;
+                    list.lock()
+                        .unwrap()
+                        .push((frame.sequence, script.now(), change));
                 })
             },
         };
@@ -361,7 +368,7 @@ impl Stage {
         let started = self.script.now();
         let ended = self.worker.run(Some(camera));
         let delivered = std::mem::take(&mut *self.delivered.lock().unwrap());
-        let times = delivered.iter().map(|(_, time)| *time);
+        let times = delivered.iter().map(|(_, time, _)| *time);
         let times: Vec<_> = [started]
             .into_iter()
             .chain(times)
@@ -372,7 +379,8 @@ impl Stage {
             ended,
             longest_silence: silences.max().unwrap_or_default(),
             log: std::mem::take(&mut *self.script.log.lock().unwrap()),
-            delivered: delivered.iter().map(|(sequence, _)| *sequence).collect(),
+            delivered: delivered.iter().map(|(sequence, ..)| *sequence).collect(),
+            changes: delivered.iter().map(|(.., change)| *change).collect(),
             took: self.script.now().since(started),
             metrics: self.metrics,
             pulse: self.pulse,
@@ -384,6 +392,8 @@ pub(super) struct Played {
     pub(super) ended: Ended,
     pub(super) log: Vec<String>,
     pub(super) delivered: Vec<u64>,
+    /// The change that each of them shows.
+    pub(super) changes: Vec<u64>,
     pub(super) took: Duration,
     /// Between two frames, or from the last one to the end.
     pub(super) longest_silence: Duration,

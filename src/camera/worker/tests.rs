@@ -164,6 +164,18 @@ fn what_is_requested_reaches_the_camera_with_what_is_new() {
 }
 
 #[test]
+fn frames_of_a_camera_that_was_opened_again_show_what_was_changed_before() {
+    let stage = Stage::new(vec![], vec![Outcome::Good(vec![Act::Frames(2)])]);
+    for query in ["Contrast=1", "Contrast=2"] {
+        let set = controls::Set::parse_query(query).unwrap();
+        stage.remote.apply(&set).unwrap();
+    }
+    assert_eq!(stage.remote.changes(), 2);
+    let played = stage.run(vec![Act::Frames(1), Act::Fail]);
+    assert_eq!(played.changes, [2, 2, 2]);
+}
+
+#[test]
 fn a_rate_that_needs_another_mode_opens_the_camera_again_and_is_no_fault() {
     let stage = Stage::new(vec![], vec![Outcome::Good(vec![Act::Frames(10)])]);
     stage.remote.set_rate(FASTEST + 1.0);
