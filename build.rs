@@ -2,9 +2,8 @@
 //! what is linked in.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
-use std::io::{Error, Result, Write};
+use std::io::{Error, Result};
 use std::path::PathBuf;
 
 /// Where the pages' files are.
@@ -40,16 +39,20 @@ fn set_page() -> Result<()> {
 fn main_page() -> Result<()> {
     let scripts: Result<String> = SCRIPTS
         .iter()
-        .map(|name| Ok(tidy(&read(&format!("js/{name}.js"))?)))
+        .map(|name| Ok(tidy_script(&read(&format!("js/{name}.js"))?)))
         .collect();
     let page = Page::join(
         &tidy(&read("page.html")?),
         &tidy_style(&read("style.css")?),
         &scripts?,
     );
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-    gzip.write_all(page.text.as_bytes())?;
-    let gzip = gzip.finish()?;
+    let mut gzip = Vec::new();
+    zopfli::compress(
+        zopfli::Options::default(),
+        zopfli::Format::Gzip,
+        page.text.as_bytes(),
+        &mut gzip,
+    )?;
     if page.text.len() > MOST.0 || gzip.len() > MOST.1 {
         let is = (page.text.len(), gzip.len());
         let line =
@@ -115,6 +118,16 @@ fn tidy_style(text: &str) -> String {
     ];
     let shorten = |text: String, (long, short)| text.replace(long, short);
     signs.into_iter().fold(tidy(text), shorten)
+}
+
+/// The same of scripts, without spaces round their commonest operators: no text of the page has those between spaces.
+fn tidy_script(text: &str) -> String {
+    let signs = ["=", "=>", "===", "!==", "&&", "||", "??"];
+    let shorten = |text: String, sign| text.replace(&format!(" {sign} "), sign);
+    signs
+        .into_iter()
+        .fold(tidy(text), shorten)
+        .replace(") {", "){")
 }
 
 /// Without indentation, empty lines, and comments that are a line or stand behind a statement: no text of the page looks

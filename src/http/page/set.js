@@ -17,9 +17,16 @@ function step(by) {
   return set();
 }
 
+// The token that the page at / was given.
+function recall() {
+  try { return localStorage.getItem('token'); } catch { return null; }
+}
+
 async function set() {
   try {
-    const answer = await fetch(at(`/set?${wanted}`), { method: 'POST', signal: AbortSignal.timeout(8000) });
+    const token = recall();
+    const headers = token ? { Authorization: `Bearer ${token}` } : {};
+    const answer = await fetch(at(`/set?${wanted}`), { method: 'POST', headers, signal: AbortSignal.timeout(8000) });
     const line = (await answer.text()).trim();
     element('result').textContent = answer.ok ? `Set: ${element('what').textContent}` : line;
   } catch (error) {

@@ -80,7 +80,7 @@ const controls = (() => {
     if (typeof value !== 'number') return String(value);
     if (row.name === 'LensPosition') return dom.focus(value);
     const number = String(Number(value.toFixed(3)));
-    if (row.name === 'ExposureTime') return `${number} µs = ${exposure(value)}`;
+    if (row.name === 'ExposureTime') return `${number} µs, ${exposure(value)}`;
     return ['ratio', ''].includes(row.unit) ? number : `${number} ${row.unit}`;
   }
   const exposure = (time) => (time < 300000 ? `1/${Math.round(1e6 / time)} s` : `${(time / 1e6).toFixed(1)} s`);

@@ -61,8 +61,9 @@ const dom = (() => {
   // A screen reader says this once.
   const say = (text) => write('told', text);
 
-  // Errors stay until they are dismissed, in the camera's own words.
+  // Errors stay until they are dismissed, in the camera's own words. That a token is wanted says its own dialog.
   function fail(error) {
+    if (error.status === 401) return;
     write(get('error').firstElementChild, error.message);
     get('error').hidden = false;
   }

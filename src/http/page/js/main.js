@@ -65,7 +65,7 @@
       save.keep();
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || dom.get('help').open) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
     if (key === 'escape') focus.stop();
     if (event.target.closest('input, select') || event.defaultPrevented) return;
     if (key === 'arrowleft' || key === 'arrowright') focus.nudge(key === 'arrowleft' ? -0.1 : 0.1);
@@ -78,6 +78,23 @@
   dom.get('ask').onclick = () => dom.get('help').showModal();
   dom.get('close').onclick = () => dom.get('help').close();
 
+  // ---- the token; who has closed the dialog is asked again once they change something
+  const [who, secret] = ['who', 'token'].map(dom.get);
+  let closed = false;
+  net.onunknown((wrong, byHand) => {
+    if (who.open || (closed && !byHand)) return;
+    dom.write('why', wrong ? 'That token is wrong.' : 'This camera wants its token.');
+    secret.value = who.returnValue = '';
+    who.showModal();
+  });
+  who.onclose = () => {
+    closed = who.returnValue !== 'use';
+    if (closed) return;
+    net.token = secret.value;
+    stream.now();
+    poll();
+  };
+
   // ---- the rest
   const sun = dom.get('sun');
   function shine(on) {
@@ -89,10 +106,22 @@
   shine(dom.recall('sun') === 'yes');
 
   dom.get('error').lastElementChild.onclick = () => { dom.get('error').hidden = true; };
-  const dated = ({ target }) => {
-    target.download = `picam-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}.jpg`;
-  };
-  dom.get('download').onclick = dom.get('take').onclick = dated;
+  // By a request: a link sends no token, and saves a refusal as if it were a picture.
+  async function load(event) {
+    event.preventDefault();
+    const name = `picam-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}.jpg`;
+    const link = event.currentTarget;
+    link.setAttribute('aria-busy', 'true');
+    try {
+      const href = URL.createObjectURL(await net.ask(link.getAttribute('href'), {}, { seconds: 60 }));
+      dom.make('a', { href, download: name }).click();
+      setTimeout(() => URL.revokeObjectURL(href), 60000);
+    } catch (error) {
+      dom.fail(error);
+    }
+    link.removeAttribute('aria-busy');
+  }
+  dom.get('download').onclick = dom.get('take').onclick = load;
 
   // Where there is room beside the picture, curve and loupe are there; the order of the keys follows.
   const wide = matchMedia('(min-width: 800px)');

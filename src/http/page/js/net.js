@@ -11,12 +11,22 @@ const net = (() => {
     return base + path + (pairs.length ? `?${pairs.join('&')}` : '');
   }
 
+  // A camera may want a token. Without the browser's own credentials, or it would ask for them by a dialog of its own.
+  let token = dom.recall('token') ?? '';
+  let unknown = () => {};
+  async function get(path, query, how = {}) {
+    const headers = token ? { Authorization: `Bearer ${token}` } : {};
+    const answer = await fetch(url(path, query), { ...how, credentials: 'omit', headers });
+    if (answer.status === 401) unknown(Boolean(token), how.method === 'POST');
+    return answer;
+  }
+
   // The answer; what is refused is thrown, in the camera's words.
   async function ask(path, query, { method = 'GET', seconds = 8, signal } = {}) {
     const late = AbortSignal.timeout(seconds * 1000);
     let answer, body;
     try {
-      answer = await fetch(url(path, query), { method, signal: signal ? AbortSignal.any([signal, late]) : late });
+      answer = await get(path, query, { method, signal: signal ? AbortSignal.any([signal, late]) : late });
       body = answer.ok && answer.headers.get('Content-Type').startsWith('image/') ? await answer.blob() : await answer.text();
     } catch (error) {
       if (signal?.aborted) throw error;
@@ -43,5 +53,20 @@ const net = (() => {
   // Seconds since a moment of the camera's clock, if that is known.
   const age = (unix) => (clock.error < Infinity ? Math.max(0, (Date.now() + clock.ahead) / 1000 - unix) : null);
 
-  return { base, url, ask, json, post, status, age };
+  return {
+    base,
+    get,
+    ask,
+    json,
+    post,
+    status,
+    age,
+    set token(text) {
+      token = text;
+      dom.remember('token', text);
+    },
+    // listener(wrong, byHand) is told that the camera does not know who asks: whether there was a token, and it is wrong;
+    // whether somebody has changed something just now.
+    onunknown(listener) { unknown = listener; },
+  };
 })();

@@ -40,7 +40,7 @@ const stream = (() => {
 
   async function connect() {
     const { signal } = controller;
-    const answer = await soon(fetch(net.url('stream', query()), { signal }));
+    const answer = await soon(net.get('stream', query(), { signal }));
     if (!answer.ok) throw Object.assign(new Error((await soon(answer.text())).trim()), { status: answer.status });
     const reader = answer.body.getReader();
     let bytes = new Uint8Array(1 << 18);
