@@ -10,7 +10,7 @@ from support import photos, stamp
 from support.appliance import PATIENCE
 from support.likeness import nearest_photograph
 from support.site import site
-from support.webdriver import Chromium, Firefox, WebKit
+from support.browsers import Chromium, Firefox, WebKit
 
 WIDTH, HEIGHT = photos.SIZE
 MARGIN = 200  # the browser window is a bit larger than the picture

@@ -2,7 +2,7 @@
 
 import pytest
 from support.site import site
-from support.webdriver import Chromium
+from support.browsers import Chromium
 
 ATTACK = """<!doctype html><meta name=referrer content=no-referrer>
 <iframe name=frame></iframe>
