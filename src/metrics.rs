@@ -85,6 +85,9 @@ pub struct Metrics {
     recoveries: Family<Recovery, Counter>,
     refused: Family<Refusal, Counter>,
     encode_seconds: Histogram,
+    sensor_temperature: Gauge<f64, AtomicU64>,
+    sharpness_ratio: Gauge<f64, AtomicU64>,
+    focus_drift: Gauge,
     jpeg_bytes: Gauge,
     encode_threads: Gauge,
     streams: Gauge,
@@ -112,6 +115,12 @@ pub struct Sample {
     pub silence: Duration,
     /// Whether pictures flow.
     pub live: bool,
+    /// The sensor's temperature, °C.
+    pub sensor_temperature: Option<f64>,
+    /// The sharpness as a part of what it was when the focus was saved, if there is anything to compare.
+    pub sharpness_ratio: Option<f64>,
+    /// Whether the saved focus may be right no longer.
+    pub focus_drift: bool,
     /// How the last look for an update went.
     pub update: update::Check,
     /// The machine's last start.
@@ -208,6 +217,22 @@ impl Metrics {
             events: registered(registry, "events", "Clients of /events"),
             connections: registered(registry, "connections", "Open connections"),
             signal: registered(registry, "signal", "1 while pictures flow, else 0"),
+            sensor_temperature: with_unit(
+                registry,
+                "sensor_temperature",
+                "Temperature of the sensor; NaN if the camera does not report it",
+                Unit::Celsius,
+            ),
+            sharpness_ratio: registered(
+                registry,
+                "focus_sharpness_ratio",
+                "Sharpness as a part of what it was when the focus was saved; NaN if there is nothing to compare",
+            ),
+            focus_drift: registered(
+                registry,
+                "focus_drift",
+                "1 while the saved focus may be right no longer, else 0",
+            ),
             jpeg_bytes: with_unit(registry, "jpeg", "Size of the newest JPEG", Unit::Bytes),
             frame_age: with_unit(
                 registry,
@@ -304,6 +329,11 @@ impl Metrics {
         self.frame_age.set(now.silence.as_secs_f64());
         self.signal.set(now.live.into());
         self.rss.set(rss_bytes() as i64);
+        self.sensor_temperature
+            .set(now.sensor_temperature.unwrap_or(f64::NAN));
+        self.sharpness_ratio
+            .set(now.sharpness_ratio.unwrap_or(f64::NAN));
+        self.focus_drift.set(now.focus_drift.into());
         self.show_update(&now.update);
         self.show_start(now.start.as_ref());
         let mut text = String::new();
@@ -388,6 +418,9 @@ mod tests {
             connections: 3,
             silence: Duration::from_millis(1500),
             live: true,
+            sensor_temperature: Some(40.0),
+            sharpness_ratio: None,
+            focus_drift: false,
             update: update::Check {
                 result: "failed",
                 time: None,

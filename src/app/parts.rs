@@ -5,11 +5,13 @@ use crate::camera::{Capture, CaptureJob};
 use crate::clock::{Timestamp, interval};
 use crate::config::{Config, Saved};
 use crate::exit::Exit;
+use crate::focus::Drift;
 use crate::http::{self, Context, Guard, Listener, Rendition, Seats};
 use crate::jpeg::{EncodeJob, Encoding, SMALLER, Settings, Singles, Stills, WIDTHS, shrunk_height};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
+use crate::sync::lock;
 use crate::system::affinity::{self, Role};
 use crate::system::descriptors::within_descriptors;
 use crate::system::instance::Instance;
@@ -20,7 +22,7 @@ use log::{info, warn};
 use std::cell::Cell;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, RwLock, mpsc};
+use std::sync::{Arc, Mutex, RwLock, mpsc};
 use std::time::{Duration, Instant};
 
 /// Streams and started responses get this long to end when picam stops.
@@ -29,6 +31,9 @@ const DRAIN_TIME: Duration = Duration::from_millis(600);
 const STOP_TIME: Duration = Duration::from_millis(300);
 /// A slow card gets this long to take what was set last.
 const SAVE_TIME: Duration = Duration::from_secs(2);
+/// The saved focus is looked at so soon after the start, and then so often.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+const LOOK_INTERVAL: Duration = Duration::from_secs(60);
 /// The environment variable that switches /debug/… on, for tests.
 const FAULTS_VARIABLE: &str = "PICAM_TEST_FAULTS";
 
@@ -101,6 +106,8 @@ pub(super) fn start(
     parts.add(move |ending| watching.stop(ending.clean));
 
     let saved = Saved::open(&config.state.directory, config.controls);
+    let directory = &config.state.directory;
+    let drift = Drift::open((!directory.as_os_str().is_empty()).then(|| directory.clone()));
     let capture = CaptureJob {
         config: config.camera.clone(),
         requested: saved.at_start(),
@@ -174,6 +181,7 @@ pub(super) fn start(
         pulse,
         remote,
         saved,
+        focus: Mutex::new(None),
         encoder,
         guard,
         metrics,
@@ -204,6 +212,10 @@ pub(super) fn start(
     parts.add(move |ending| {
         join_in_time(ending, SAVE_TIME, move || saving.saved.finish());
     });
+    let (stop_looking, stopped) = mpsc::channel();
+    start_drift(drift, Arc::clone(&context), stopped)
+        .map_err(system("cannot start the thread for drift"))?;
+    parts.add(move |_| drop(stop_looking));
     context.sandbox.close();
     info!(
         "picam {}: listening on http://{address}/",
@@ -237,6 +249,31 @@ fn start_watchdog(
     Watchdog::new(Arc::clone(pulse), notify, device)
         .start(move |failure| lost(&sender, failure.exit())(failure.to_string()))
         .map_err(system("cannot start the watchdog"))
+}
+
+/// Looks at the focus every minute, until the sender of `stopped` is gone.
+fn start_drift(
+    mut drift: Drift,
+    context: Arc<Context>,
+    stopped: mpsc::Receiver<()>,
+) -> io::Result<()> {
+    let look = move || {
+        let mut pause = FIRST_LOOK;
+        while stopped.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
+            pause = LOOK_INTERVAL;
+            let Some(frame) = context.full.feed.newest() else {
+                continue;
+            };
+            if !frame.readings.is_searching() {
+                let (saved, requested) = (context.saved.saved(), context.remote.requested());
+                // Not under the lock: a card that hangs keeps nobody but this thread.
+                drift.look(saved, requested, &frame);
+                *lock(&context.focus) = drift.comparison().cloned();
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("drift".into());
+    thread.spawn(look).map(drop)
 }
 
 /// What a part calls with the reason when only a new process can help.

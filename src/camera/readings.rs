@@ -34,6 +34,9 @@ pub struct Readings {
     /// Estimated colour temperature of the light, kelvin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub colour_temperature: Option<i32>,
+    /// Temperature of the sensor, °C.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sensor_temperature: Option<f64>,
     /// Time between this frame and the one before, µs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame_duration: Option<i64>,

@@ -28,7 +28,7 @@ impl fmt::Display for FileLine {
 ///
 /// # Errors
 /// It cannot be read, is no file, or has more than [`LARGEST_FILE`] bytes.
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut options = OpenOptions::new();
     let file = options
         .read(true)

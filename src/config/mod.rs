@@ -20,6 +20,7 @@ mod stored;
 mod types;
 
 pub use auto::AutoOr;
+pub(crate) use file::read as read_file;
 pub use file::{FileLine, LARGEST_FILE};
 pub use layers::{Layers, Overrides};
 pub use live::Changes;
@@ -27,4 +28,5 @@ pub use order::{Change, NotKept, Order};
 pub use origins::Traced;
 pub use problem::{ConfigError, Problem};
 pub use saved::{Requested, Saved};
+pub(crate) use stored::put_file;
 pub use types::*;

@@ -118,9 +118,10 @@ impl Saved {
         lock(&self.shared.kept).base()
     }
 
-    /// Whether anything is saved.
-    pub fn is_any(&self) -> bool {
-        lock(&self.shared.kept).saved.is_some()
+    /// What is requested where something is saved; `None` if nothing is.
+    pub fn saved(&self) -> Option<Set> {
+        let kept = lock(&self.shared.kept);
+        kept.saved.is_some().then(|| kept.base())
     }
 
     /// What is wrong with what was saved, in one line.

@@ -129,10 +129,10 @@ impl Folder {
         if before.as_deref() == wanted {
             return Ok(());
         }
-        self.put(SAVED_FILE, wanted, true)?;
+        put_file(&self.path, SAVED_FILE, wanted, true)?;
         let synced = File::open(&self.path).and_then(|folder| folder.sync_all());
         if synced.is_err() {
-            let _ = self.put(SAVED_FILE, before.as_deref(), true); // what is in force is what is there
+            let _ = put_file(&self.path, SAVED_FILE, before.as_deref(), true); // what is in force is what is there
         }
         synced
     }
@@ -173,34 +173,42 @@ impl Folder {
         let wanted = text.as_deref().map(str::as_bytes);
         match contents(&self.unsaved_file()).as_deref() == wanted {
             true => Ok(()),
-            false => self.put(UNSAVED_FILE, wanted, false),
+            false => put_file(&self.path, UNSAVED_FILE, wanted, false),
         }
     }
+}
 
-    /// Gives a file these contents, or removes it. What is written has its name once it is whole, and on the card if it
-    /// is to be `durable`; the name itself may come there later.
-    fn put(&self, name: &str, contents: Option<&[u8]>, durable: bool) -> io::Result<()> {
-        let path = self.path.join(name);
-        let Some(contents) = contents else {
-            return match fs::remove_file(path) {
-                Err(reason) if reason.kind() == ErrorKind::NotFound => Ok(()),
-                removed => removed,
-            };
+/// Gives the file `name` in `folder` these contents, or removes it. What is written has its name once it is whole, and on the
+/// card if it is to be `durable`; the name itself may come there later.
+///
+/// # Errors
+/// The system refuses. The file is as it was.
+pub(crate) fn put_file(
+    folder: &Path,
+    name: &str,
+    contents: Option<&[u8]>,
+    durable: bool,
+) -> io::Result<()> {
+    let path = folder.join(name);
+    let Some(contents) = contents else {
+        return match fs::remove_file(path) {
+            Err(reason) if reason.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed,
         };
-        fs::create_dir_all(&self.path)?;
-        let partial = self.path.join(format!("{name}.new"));
-        let written = File::create(&partial).and_then(|mut file| {
-            file.write_all(contents)?;
-            if durable {
-                file.sync_all()?;
-            }
-            fs::rename(&partial, path)
-        });
-        if written.is_err() {
-            let _ = fs::remove_file(&partial); // a full card has no room for a part of it
+    };
+    fs::create_dir_all(folder)?;
+    let partial = folder.join(format!("{name}.new"));
+    let written = File::create(&partial).and_then(|mut file| {
+        file.write_all(contents)?;
+        if durable {
+            file.sync_all()?;
         }
-        written
+        fs::rename(&partial, path)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&partial); // a full card has no room for a part of it
     }
+    written
 }
 
 /// What a file has in it; `None` if there is none. One that cannot be read is taken for empty.

@@ -5,17 +5,18 @@ use crate::camera::Remote;
 use crate::clock::Timestamp;
 use crate::config::{Config, Saved};
 use crate::feed::Feed;
+use crate::focus::Comparison;
 use crate::hub::Hub;
 use crate::jpeg::{self, Singles, Stills};
 use crate::log_limit::LogLimit;
 use crate::metrics::{Metrics, Sample};
 use crate::pulse::{Pulse, Verdict};
-use crate::sync::{read, write};
+use crate::sync::{lock, read, write};
 use crate::system::sandbox::Sandbox;
 use crate::system::starts::last_starts;
 use crate::system::update::last_check;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
 
 /// JPEGs of one size.
@@ -58,6 +59,8 @@ pub struct Context {
     pub remote: Arc<Remote>,
     /// How what was set is kept.
     pub saved: Saved,
+    /// The focus beside the saved one, as it was looked at last.
+    pub focus: Mutex<Option<Comparison>>,
     /// What of the encoder can be changed.
     pub encoder: Arc<jpeg::Settings>,
     /// All connections.
@@ -123,6 +126,7 @@ impl Context {
     }
 
     pub(super) fn sample(&self) -> Sample {
+        let focus = lock(&self.focus).clone();
         Sample {
             encode_threads: self.encoder.threads(),
             streams: self.streams.taken(),
@@ -130,6 +134,9 @@ impl Context {
             connections: self.guard.connections(),
             silence: self.pulse.silence(Timestamp::now()),
             live: self.verdict() == Verdict::Live,
+            sensor_temperature: self.remote.readings().sensor_temperature,
+            sharpness_ratio: focus.as_ref().map(|it| it.sharpness / it.saved_sharpness),
+            focus_drift: focus.is_some_and(|it| it.warning.is_some()),
             update: last_check(),
             start: last_starts().into_iter().next(),
         }

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::controls::{Availability, Control, Ranges, Set, TABLE};
 use crate::metrics::{Format, rss_bytes};
 use crate::pulse::Verdict;
+use crate::sync::lock;
 use crate::system::announced::announced;
 use crate::system::network::wifi;
 use crate::system::starts::{Start, last_starts};
@@ -61,9 +62,10 @@ pub(super) fn json(context: &Context) -> Reply {
             "ranges": ranges(&context.remote.ranges()),
         },
         "state": {
-            "saved": context.saved.is_any(),
+            "saved": context.saved.saved().is_some(),
             "problem": context.saved.problem(),
         },
+        "focus": *lock(&context.focus),
         "counters": {
             "frames_captured": metrics.frames_captured.get(),
             "frames_lost": metrics.frames_lost.get(),

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -213,6 +214,23 @@ def test_what_is_saved_stays_over_the_files_on_reload(start, tables):
     assert level(picam, "LensPosition") == (None, 2.0, 2.0)
     assert post(picam, "/reset") == (200, "ok\n")
     assert level(picam, "Contrast") == (3.0, 3.0, 3.0)
+
+
+def test_a_saved_focus_that_has_changed_is_told(start, tables, state):
+    picam = start(tables)
+    assert picam.get("/set?LensPosition=2&save=1")[0] == 200
+    kept = state / "focus.toml"
+    picam.wait_status(lambda _: kept.exists())
+    kill(picam)
+    kept.write_text(re.sub(r"temperature = .*", "temperature = 20.0", kept.read_text()))
+    picam = start(tables)
+    focus = picam.wait_status(lambda status: status["focus"])["focus"]
+    assert focus["warning"].startswith("the sensor is 20 °C warmer than when the focus was saved")
+    assert (focus["temperature"], focus["saved_temperature"]) == (40.0, 20.0)
+    assert 0.9 < focus["sharpness"] / focus["saved_sharpness"] < 1.1
+    metrics = picam.get("/metrics")[2].decode()
+    assert "\npicam_focus_drift 1\n" in metrics and "\npicam_sensor_temperature_celsius 40.0\n" in metrics
+    picam.wait_log("focus: the sensor is 20 °C warmer")
 
 
 def test_without_a_directory_nothing_can_be_saved(start):

@@ -249,6 +249,7 @@ pub(super) fn readings(metadata: &ControlList) -> Readings {
         focus_fom: get::<controls::FocusFoM>(metadata).map(|it| it.0),
         lux: get::<controls::Lux>(metadata).map(|it| tidy(it.0)),
         colour_temperature: get::<controls::ColourTemperature>(metadata).map(|it| it.0),
+        sensor_temperature: get::<controls::SensorTemperature>(metadata).map(|it| tidy(it.0)),
         frame_duration: get::<controls::FrameDuration>(metadata).map(|it| it.0),
         sensor_timestamp: get::<controls::SensorTimestamp>(metadata).map(|it| it.0),
         change: 0, // not libcamera's

@@ -21,6 +21,8 @@ const LIGHT: f64 = 5000.0;
 const WHITE_GAINS: [f64; 2] = [1.8, 1.6];
 /// The brightness of the scene, lux.
 const LUX: f64 = 400.0;
+/// Of the sensor, °C.
+const SENSOR_TEMPERATURE: f64 = 40.0;
 /// The nearest position of the lens, dioptres.
 const NEAREST: f64 = 15.0;
 /// Where a scan that found nothing leaves the lens.
@@ -162,6 +164,7 @@ impl Device {
                 Focus::Failed => "failed",
             }),
             lux: Some(LUX),
+            sensor_temperature: Some(SENSOR_TEMPERATURE),
             colour_temperature: Some(self.temperature.round() as i32),
             ..Readings::default()
         }

@@ -54,14 +54,20 @@ fn ordered(saved: &Saved, change: Change) -> Result<(), NotKept> {
 fn what_is_saved_outlasts_what_is_not() {
     let folder = folder("levels");
     let (saved, camera) = started(&folder);
-    assert_eq!((saved.base(), saved.is_any()), (camera.now(), false));
+    assert_eq!(
+        (saved.base(), saved.saved().is_some()),
+        (camera.now(), false)
+    );
     camera.add(&set("Brightness=0.5"));
     ordered(&saved, Change::Save(set("LensPosition=2"))).unwrap();
     assert_eq!(
         camera.now(),
         set("Brightness=0.5&LensPosition=2&AfMode=manual&Contrast=1")
     );
-    assert_eq!((saved.base(), saved.is_any()), (camera.now(), true));
+    assert_eq!(
+        (saved.base(), saved.saved().is_some()),
+        (camera.now(), true)
+    );
     let kept = camera.now();
     camera.add(&set("Sharpness=3"));
     saved.changed();
@@ -79,7 +85,7 @@ fn what_is_saved_outlasts_what_is_not() {
 
     ordered(&rebooted, Change::Reset).unwrap();
     assert_eq!(camera.now(), set("Contrast=1&AfMode=continuous"));
-    assert!(!rebooted.is_any());
+    assert!(rebooted.saved().is_none());
     rebooted.finish();
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 }
@@ -188,8 +194,8 @@ fn a_damaged_file_is_put_aside_until_something_is_saved() {
     let problem = saved.problem().unwrap();
     assert!(problem.contains("saved.toml:2: controls.ExposureTime = -1: expected"));
     assert!(problem.ends_with("saved.toml.bad"), "{problem}");
-    assert!(folder.join("saved.toml.bad").exists() && !saved.is_any());
+    assert!(folder.join("saved.toml.bad").exists() && saved.saved().is_none());
     ordered(&saved, Change::Save(Set::default())).unwrap();
-    assert_eq!((saved.problem(), saved.is_any()), (None, true));
+    assert_eq!((saved.problem(), saved.saved().is_some()), (None, true));
     saved.finish();
 }

@@ -56,10 +56,10 @@ const status = (() => {
   }
 
   const HERE = ['version', 'name', 'source', 'uptime_seconds', 'healthy', 'signal', 'silence_seconds', 'rate_hz', 'quality', 'frame',
-    'streams', 'events', 'encode_threads', 'still', 'connections', 'camera', 'controls', 'counters', 'update', 'sandbox', 'process'];
+    'streams', 'events', 'encode_threads', 'still', 'connections', 'camera', 'controls', 'counters', 'update', 'sandbox', 'process', 'focus'];
 
   function describe() {
-    const { frame, camera, update, process, counters } = report;
+    const { frame, camera, update, process, counters, focus } = report;
     const checked = update && update.result !== 'none' ? `, ${dom.span(update.age_seconds)} ago` : '';
     const updates = { none: 'not looked for yet', ok: 'up to date', refused: 'there is one that this camera does not take', failed: 'could not be looked for' };
     const lines = [
@@ -69,6 +69,7 @@ const status = (() => {
       ['Picture', frame && `${frame.width} × ${frame.height}, ${report.rate_hz} Hz, quality ${report.quality}, ${Math.round(frame.jpeg_bytes / 1000)} KB`],
       ['Running for', dom.span(report.uptime_seconds)],
       ['Camera', camera && `${camera.phase}; restarted ${camera.restarts}, reopened ${camera.reopens} times`],
+      ['Saved focus', focus && (focus.warning ?? `${Math.round(100 * focus.sharpness / focus.saved_sharpness)} % as sharp as when it was saved`)],
       ['Frames', counters && `${counters.frames_captured} captured, ${counters.frames_lost} lost; ${counters.stalls} stalls`],
       ['Clients', `${report.streams} streams, ${report.connections} connections`],
       ['Update', update && `${updates[update.result] ?? update.result}${checked}`],
