@@ -89,6 +89,7 @@ pub struct Metrics {
     sharpness_ratio: Gauge<f64, AtomicU64>,
     focus_drift: Gauge,
     jpeg_bytes: Gauge,
+    encode_quality: Gauge,
     encode_threads: Gauge,
     streams: Gauge,
     events: Gauge,
@@ -105,6 +106,8 @@ pub struct Metrics {
 pub struct Sample {
     /// Stream clients.
     pub streams: usize,
+    /// Quality of the newest frame.
+    pub encode_quality: u8,
     /// Threads that encoded the newest frame.
     pub encode_threads: u8,
     /// Clients of `/events`.
@@ -208,6 +211,7 @@ impl Metrics {
                 "Steps taken to get frames from the camera again",
             ),
             refused: registered(registry, "http_refused", "Connections refused or cut"),
+            encode_quality: registered(registry, "encode_quality", "Quality of the newest JPEG"),
             encode_threads: registered(
                 registry,
                 "encode_threads",
@@ -322,6 +326,7 @@ impl Metrics {
 
     /// Everything as text.
     pub fn to_text(&self, now: &Sample, format: Format) -> String {
+        self.encode_quality.set(now.encode_quality.into());
         self.encode_threads.set(now.encode_threads.into());
         self.streams.set(now.streams as i64);
         self.events.set(now.events as i64);
@@ -412,6 +417,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.refuse("malformed");
         let sample = Sample {
+            encode_quality: 100,
             encode_threads: 1,
             streams: 2,
             events: 1,

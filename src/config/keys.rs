@@ -219,6 +219,13 @@ pub(super) static SECTIONS: &[Section] = &[
                 live: true,
                 doc: "How many threads encode each frame together. auto: as many as its rate needs.",
             },
+            Key {
+                name: "max_mbit",
+                unit: "Mbit/s",
+                accepts: Accepts::Float(0.0, 10_000.0),
+                live: true,
+                doc: "Where a stream at camera.rate needs more, its quality is lowered, down to 30. 0: never.",
+            },
         ],
     },
     CONTROLS_SECTION,

@@ -202,6 +202,8 @@ pub struct JpegConfig {
     pub quality: u8,
     /// How many threads encode each frame, 1 to 16; `Auto`: as many as its rate needs.
     pub threads: AutoOr<u8>,
+    /// What a stream may need, Mbit/s: the quality is lowered for that. 0: whatever it needs.
+    pub max_mbit: f64,
 }
 
 impl Default for JpegConfig {
@@ -209,6 +211,7 @@ impl Default for JpegConfig {
         JpegConfig {
             quality: 100,
             threads: AutoOr::Auto,
+            max_mbit: 0.0,
         }
     }
 }

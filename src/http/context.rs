@@ -128,6 +128,7 @@ impl Context {
     pub(super) fn sample(&self) -> Sample {
         let focus = lock(&self.focus).clone();
         Sample {
+            encode_quality: self.encoder.quality(),
             encode_threads: self.encoder.threads(),
             streams: self.streams.taken(),
             events: self.events.taken(),

@@ -45,6 +45,7 @@ pub(super) fn json(context: &Context) -> Reply {
         "rate_hz": config.camera.rate,
         "quality": config.jpeg.quality,
         "still": config.camera.still,
+        "encode_quality": context.encoder.quality(),
         "encode_threads": context.encoder.threads(),
         "frame": frame,
         "streams": context.streams.taken(),

@@ -2,6 +2,7 @@
 //! one, encodes it once for all clients, and publishes it on its [`Hub`](crate::hub::Hub). It knows nothing of HTTP.
 
 mod bands;
+mod budget;
 mod encoder;
 mod exif;
 mod join;
@@ -29,4 +30,5 @@ pub const WIDTHS: [u32; 3] = [480, 960, 1440];
 pub const SMALLER: JpegConfig = JpegConfig {
     quality: 75,
     threads: AutoOr::Given(1),
+    max_mbit: 0.0,
 };

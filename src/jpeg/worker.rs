@@ -2,6 +2,7 @@
 //! as large as the frames, and reports to the pulse; one for each smaller width helps those who cannot take so much.
 
 use super::bands::BandEncoder;
+use super::budget::Budget;
 use super::no_signal::NoSignal;
 use super::overload::Overload;
 use super::shrink::Shrink;
@@ -33,6 +34,10 @@ const NO_SIGNAL_INTERVAL: Duration = Duration::from_secs(1);
 /// What other threads may change of a running encoder.
 pub struct Settings {
     quality: AtomicU8,
+    /// With how much of it the newest frame was encoded.
+    quality_now: AtomicU8,
+    /// Bits a second that a stream may need; 0: as many as it does.
+    most_bits: AtomicU64,
     /// 0: as many as are needed.
     threads: AtomicU8,
     /// How many encoded the newest frame.
@@ -74,6 +79,8 @@ impl Settings {
     pub fn new(config: &JpegConfig) -> Self {
         let settings = Self {
             quality: AtomicU8::new(0),
+            quality_now: AtomicU8::new(config.quality),
+            most_bits: AtomicU64::new(0),
             threads: AtomicU8::new(0),
             threads_now: AtomicU8::new(1),
             fault: AtomicU8::new(0),
@@ -89,12 +96,25 @@ impl Settings {
             AutoOr::Given(threads) => threads,
         };
         self.quality.store(config.quality, Ordering::Relaxed);
+        let most = (config.max_mbit * 1e6) as u64;
+        self.most_bits.store(most, Ordering::Relaxed);
         self.threads.store(threads, Ordering::Relaxed);
     }
 
     /// How many threads encoded the newest frame.
     pub fn threads(&self) -> u8 {
         self.threads_now.load(Ordering::Relaxed)
+    }
+
+    /// The quality of the newest frame.
+    pub fn quality(&self) -> u8 {
+        self.quality_now.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of a frame at the most, with one each `interval`.
+    fn most_bytes(&self, interval: Duration) -> Option<f64> {
+        let bits = self.most_bits.load(Ordering::Relaxed);
+        (bits > 0).then(|| bits as f64 / 8.0 * interval.as_secs_f64())
     }
 
     /// Shows `fault` from the next frame on.
@@ -145,6 +165,7 @@ impl Encoding {
             threads: Threads::up_to(affinity::count_for(Role::EncodeBands, &job.cores)),
             shelf: Arc::default(),
             overload: Overload::default(),
+            budget: Budget::default(),
             no_signal: NoSignal::new(job.size),
             shrink: job.width.map(Shrink::to),
             refused: LogLimit::new(),
@@ -181,6 +202,7 @@ struct EncodeWorker {
     threads: Threads,
     shelf: Arc<Shelf>,
     overload: Overload,
+    budget: Budget,
     no_signal: NoSignal,
     shrink: Option<Shrink>,
     refused: LogLimit,
@@ -316,7 +338,8 @@ impl EncodeWorker {
             Some(Fault::Segfault) => faults::segfault(),
             Some(Fault::HangBand | Fault::PanicBand) | None => {}
         }
-        let quality = settings.quality.load(Ordering::Relaxed);
+        let configured = settings.quality.load(Ordering::Relaxed);
+        let quality = self.budget.quality(configured);
         let threads = match settings.threads.load(Ordering::Relaxed) {
             0 => self.threads.now(),
             given => given.into(),
@@ -328,7 +351,12 @@ impl EncodeWorker {
         settings
             .threads_now
             .store(work.threads as u8, Ordering::Relaxed);
-        self.threads.learn(work.spent, self.job.pulse.interval());
+        settings.quality_now.store(quality, Ordering::Relaxed);
+        let interval = self.job.pulse.interval();
+        self.threads.learn(work.spent, interval);
+        let most = settings.most_bytes(interval);
+        self.budget
+            .learn(jpeg.len(), most, configured, Instant::now());
         Ok(jpeg)
     }
 }
