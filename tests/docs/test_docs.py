@@ -11,7 +11,7 @@ import pytest
 from support.appliance import BINARY, ROOT
 
 CONFIGURATION, HTTP = (ROOT / "docs" / name for name in ("configuration.md", "http.md"))
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "meta-picam/SECURITY.md"]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "meta-picam/SECURITY.md"]
 # A valid value other than the default for keys that describe a text.
 OTHER_TEXTS = {
     "server.listen": "127.0.0.1:18000",
