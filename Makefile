@@ -14,7 +14,7 @@ SECONDS ?= 3600
 TIME ?= 60
 TARGET ?=
 
-.PHONY: help run test audit test-libcamera dist test-dist image test-image test-image-full test-wifi test-camera test-camera-full test-distro test-all \
+.PHONY: help run test audit test-libcamera dist test-dist image test-image test-image-full test-wifi test-camera test-camera-full test-distro test-fleet test-all \
 	bench bench-camera attack soak test-soak fuzz test-fuzz
 # What compares, counts or measures does so best with the processors for itself.
 .NOTPARALLEL:
@@ -36,6 +36,7 @@ help:
 	@echo 'make test-camera     run picam in qemu on a Camera Module 3 made of software, by the real pipelines of Pi 4 and Pi 5;'
 	@echo '                     test-camera-full opens it 200 times and runs for an hour'
 	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
+	@echo 'make test-fleet     tell a real server that steers updates what has become of a trial'
 	@echo 'make test-all        all of these tests, as CI does'
 	@echo 'make soak            let clients come, go, stall and send rubbish for an hour, or SECONDS=...; test-soak: 2 minutes'
 	@echo 'make attack          let one neighbour attack picam and its guard for ten minutes, in three ways'
@@ -109,10 +110,17 @@ test-camera test-camera-full: dist
 	@tests/image/setup.sh
 	PICAM_TEST_CAMERA=$(if $(filter %-full,$@),full,yes) $(PYTHON) -m pytest tests/camera
 
+test-fleet:
+	@tests/setup.sh test
+	cargo build --release --locked
+	@[ -x .venv-fleet/bin/python ] || python3 -m venv .venv-fleet
+	@.venv-fleet/bin/pip install --quiet --disable-pip-version-check --requirement tests/fleet/requirements.txt
+	PICAM_TEST_FLEET=yes $(PYTHON) -m pytest tests/fleet
+
 test-distro:
 	@BUILDROOT='$(BUILDROOT)' OE_LAYERS='$(OE_LAYERS)' tests/distro/run
 
-test-all: test test-soak test-fuzz test-libcamera test-dist test-image test-camera test-distro
+test-all: test test-soak test-fuzz test-libcamera test-dist test-image test-camera test-fleet test-distro
 	@echo 'make test-all: every test of every part passed'
 
 bench:

@@ -123,15 +123,16 @@ def test_one_sweep_at_a_time_streams_go_on_and_who_goes_away_ends_it(picam):
 
 def test_who_sets_and_waits_is_told_the_first_frame_that_shows_it(picam):
     with raw.Stream(picam.port, "/stream?width=480&readings=1", timeout=PATIENCE) as stream:
-        lenses = {}
+        lenses = {0: None}
         for lens in (1.0, 4.0, 2.5):
             answer = raw.exchange(picam.port, raw.get(f"/set?LensPosition={lens}&wait=1"), PATIENCE)
             assert (answer.status, answer.body) == (200, b"ok\n")
             first = int(answer.headers["x-frame"])
-            while first not in lenses:
+            while max(lenses) < first:  # which a busy machine may have skipped
                 part = stream.next()
                 lenses[part.sequence] = float(part.headers["x-lens"])
-            assert lenses[first] == lens and lenses.get(first - 1) != lens
+            shown = {sequence: it == lens for sequence, it in lenses.items() if sequence >= first - 1}
+            assert shown == {sequence: sequence >= first for sequence in shown}, (first, lenses)
 
 
 def test_who_sets_nothing_and_waits_is_told_the_next_frame(picam):

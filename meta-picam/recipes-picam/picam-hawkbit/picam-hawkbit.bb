@@ -14,15 +14,22 @@ SRC_URI = "\
     file://LICENSE \
     file://picam.conf \
     file://picam-hawkbit.conf \
+    file://picam-report.service \
 "
 
 S = "${UNPACKDIR}"
 
+inherit systemd
+
+SYSTEMD_SERVICE:${PN} = "picam-report.service"
+
 do_install() {
     install -D -m 0644 ${S}/picam.conf ${D}${systemd_system_unitdir}/rauc-hawkbit-updater.service.d/picam.conf
+    install -D -m 0644 ${S}/picam-report.service ${D}${systemd_system_unitdir}/picam-report.service
     install -D -m 0644 ${S}/picam-hawkbit.conf ${D}${sysconfdir}/dbus-1/system.d/picam-hawkbit.conf
 }
 
 FILES:${PN} += "${systemd_system_unitdir}"
 
-RDEPENDS:${PN} = "picam-system rauc-hawkbit-updater"
+# curl: BusyBox's wget cannot PUT.
+RDEPENDS:${PN} = "picam-system rauc-hawkbit-updater curl"

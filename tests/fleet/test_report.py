@@ -1,0 +1,158 @@
+"""What a server that steers updates is told after a trial: a real goosebit, the appliance's own script, and curl."""
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+from support.overlay import Overlay
+
+PYTHON = Path(__file__).resolve().parents[2] / ".venv-fleet/bin/python"
+PORT = 8080  # of a network that only the test has
+TOKEN = "t0k-of-the-gate"
+CONFIG = f"""[client]
+hawkbit_server            = 127.0.0.1:{PORT}
+ssl                       = false
+tenant_id                 = DEFAULT
+target_name               = gate
+auth_token                = {TOKEN}
+post_update_reboot        = false
+
+[device]
+hw_boardname              = picam-test
+"""
+START = "7 2026-11-28T20:00:00Z {slot} {version} {reason} {outcome}"
+
+
+def request(method, path, body=None, authorization=None, form=None):
+    """The JSON of an answer."""
+    headers = {"Authorization": authorization} if authorization else {}
+    data = None
+    if form:
+        data = urllib.parse.urlencode(form).encode()
+    elif body is not None:
+        data, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
+    question = urllib.request.Request(f"http://127.0.0.1:{PORT}{path}", data, headers, method=method)
+    with urllib.request.urlopen(question, timeout=30) as answer:
+        return json.loads(answer.read() or b"null")
+
+
+class Server:
+    """goosebit in a root's network, with one device."""
+
+    FOLDER = "/data/goosebit"
+
+    def __init__(self, root):
+        self.root, self.admin = root, None
+        root.shell(f"mkdir {self.FOLDER}")
+
+    def start(self):
+        self.process = self.root.start(str(PYTHON), str(Path(__file__).with_name("server.py")), self.FOLDER, str(PORT))
+        self.root.wait(self.is_up, "goosebit")
+        user = {"username": "admin@localhost", "password": "secret"}
+        is_new = self.admin is None
+        self.admin = f"Bearer {self.ask('POST', '/setup' if is_new else '/login', form=user)['access_token']}"
+        if is_new:
+            device = {"devices": ["gate"], "auth_token": TOKEN, "feed": "stable", "software": "rollout"}
+            # goosebit knows a device when it has asked for the first time.
+            with pytest.raises(urllib.error.HTTPError):
+                self.ask("GET", "/DEFAULT/controller/v1/gate", authorization=f"TargetToken {TOKEN}")
+            self.ask("PUT", "/api/v1/devices", device, self.admin)
+
+    def is_up(self):
+        try:
+            self.ask("GET", "/docs/none")
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            assert self.process.poll() is None, "goosebit has ended"
+        except json.JSONDecodeError:
+            return True
+        return False
+
+    def stop(self):
+        self.root.shell(f"kill $(cat {self.FOLDER}/pid)")
+        self.process.wait()
+
+    def ask(self, *arguments, **options):
+        with self.root.network():
+            return request(*arguments, **options)
+
+    def version(self):
+        return self.ask("GET", "/api/v1/devices/gate", authorization=self.admin)["sw_version"]
+
+    def claim(self, version):
+        """As the updater does after the installation, before the trial."""
+        data = {"mode": "merge", "data": {"hw_boardname": "picam-test", "sw_version": version}}
+        self.ask("PUT", "/DEFAULT/controller/v1/gate/configData", data, f"TargetToken {TOKEN}")
+
+
+@pytest.fixture
+def root(tmp_path):
+    constants = {"report": {"PAUSE": 1, "RETRY": 1}}
+    with Overlay(tmp_path / "root", constants) as root:
+        root.shell(f"mkdir -p /data/site /run/picam; umask 077; cat >/data/site/hawkbit.conf <<'END'\n{CONFIG}END")
+        yield root
+
+
+@pytest.fixture
+def server(root):
+    server = Server(root)
+    server.start()
+    yield server
+    server.stop()
+
+
+def starts(root, *lines):
+    root.shell("cat >/run/picam/starts <<'END'\n" + "\n".join(lines) + "\nEND")
+
+
+def report(root):
+    return root.start("/usr/lib/picam/report", "/data/site/hawkbit.conf")
+
+
+def test_after_a_fall_back_the_server_is_told_what_runs(root, server):
+    server.claim("1.1.0")
+    assert server.version() == "1.1.0", "what the updater has said, before the trial"
+    starts(root, START.format(slot="B", version="1.1.0", reason="trial", outcome="failed: no 30 s of fresh frames"),
+           START.format(slot="A", version="1.0.0", reason="fall-back", outcome="serving"))  # fmt: skip
+    assert report(root).wait() == 0
+    assert server.version() == "1.0.0"
+    root.wait_event("the server is told: 1.0.0, fall-back, serving")
+    assert TOKEN not in root.events()
+
+
+def test_a_trial_is_told_when_it_is_over(root, server):
+    server.claim("1.1.0-claimed")
+    starts(root, START.format(slot="B", version="1.1.0", reason="trial", outcome="serving"))
+    telling = report(root)
+    root.shell("sleep 3")  # nothing happens: nothing could be waited for
+    assert telling.poll() is None and server.version() == "1.1.0-claimed"
+    starts(root, START.format(slot="B", version="1.1.0", reason="trial", outcome="committed"))
+    assert telling.wait() == 0
+    assert server.version() == "1.1.0"
+
+
+def test_a_server_that_is_away_is_told_later(root, server):
+    server.claim("1.1.0")
+    server.stop()
+    starts(root, START.format(slot="A", version="1.0.0", reason="power", outcome="serving"))
+    telling = report(root)
+    root.wait_event("the server does not take that 1.0.0 runs: curl: .*")
+    server.start()
+    assert telling.wait() == 0
+    assert server.version() == "1.0.0"
+
+
+def test_a_wrong_token_is_said_once_and_shown_to_nobody(root, server):
+    root.shell("sed -i 's/^auth_token.*/auth_token = another-one/' /data/site/hawkbit.conf")
+    starts(root, START.format(slot="A", version="1.0.0", reason="power", outcome="serving"))
+    telling = report(root)
+    root.wait_event("the server does not take that 1.0.0 runs: curl: .*401")
+    root.shell("sleep 3")  # it tries on
+    assert telling.poll() is None and root.events().count("does not take") == 1
+    assert "another-one" not in root.shell("cat /proc/*/cmdline | tr '\\0' ' '")
+    telling.terminate()
+    telling.wait()
