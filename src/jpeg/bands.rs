@@ -124,7 +124,10 @@ impl BandEncoder {
         for helper in &self.helpers[..helpers] {
             let _ = helper.send(Arc::clone(&job)); // one that has panicked has ended the process
         }
-        job.work(&mut self.own, None);
+        // What is wrong with the others shows once they have a band: where they come late, this thread has done them all.
+        if fault.is_none() {
+            job.work(&mut self.own);
+        }
         let done = job.wait();
         let bands: Vec<Bytes> = done.bands.into_iter().flatten().collect();
         let joined = match done.error {
@@ -162,7 +165,8 @@ impl BandEncoder {
             thread::Builder::new().name(name).spawn(move || {
                 affinity::pin_to(Role::EncodeBands, cores.as_deref());
                 for job in jobs {
-                    job.work(&mut encoder, job.fault);
+                    job.fail_as_asked();
+                    job.work(&mut encoder);
                 }
             })?;
             self.helpers.push(sender);
@@ -172,8 +176,19 @@ impl BandEncoder {
 }
 
 impl Job {
+    /// What a helper does that is to fail.
+    fn fail_as_asked(&self) {
+        match self.fault {
+            Some(Fault::HangBand) => loop {
+                thread::park();
+            },
+            Some(Fault::PanicBand) => panic!("as asked by a test"),
+            _ => {}
+        }
+    }
+
     /// Encodes bands as long as there are any.
-    fn work(&self, encoder: &mut Encoder, fault: Option<Fault>) {
+    fn work(&self, encoder: &mut Encoder) {
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(rows) = self.rows.get(index) else {
@@ -182,13 +197,6 @@ impl Job {
             let Some(frame) = lock(&self.frame).clone() else {
                 return; // never: it is there until all bands are done
             };
-            match fault {
-                Some(Fault::HangBand) => loop {
-                    thread::park();
-                },
-                Some(Fault::PanicBand) => panic!("as asked by a test"),
-                _ => {}
-            }
             let mut band = lock(&self.done).spare.pop().unwrap_or_default();
             let began = processor_time();
             let encoded = encoder.encode_rows(&frame, rows.clone(), self.quality, &mut band);
