@@ -1,6 +1,11 @@
 //! What picam counts of itself, for /metrics and /status.
 
+mod format;
+
+pub use format::Format;
+
 use crate::system::{starts::Start, update};
+use format::to_prometheus;
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -128,25 +133,6 @@ pub struct Sample {
     pub update: update::Check,
     /// The machine's last start.
     pub start: Option<Start>,
-}
-
-/// The forms in which Prometheus reads metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// Prometheus' own text format, version 0.0.4: what everything reads.
-    Prometheus,
-    /// OpenMetrics 1.0.0.
-    OpenMetrics,
-}
-
-impl Format {
-    /// Its content type.
-    pub fn content_type(self) -> &'static str {
-        match self {
-            Format::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
-            Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        }
-    }
 }
 
 impl Default for Metrics {
@@ -366,38 +352,6 @@ fn with_unit<M: Metric + Clone + Default>(
     let metric = M::default();
     registry.register_with_unit(name, help, unit, metric.clone());
     metric
-}
-
-/// OpenMetrics as Prometheus' text format: a counter's description has its full name there, and neither units nor
-/// an end are marked.
-fn to_prometheus(openmetrics: &str) -> String {
-    let description = |line: &str| {
-        let mut words = line.split(' ');
-        let kind = words.nth(1).filter(|_| line.starts_with("# "))?;
-        Some((kind.to_owned(), words.next()?.to_owned()))
-    };
-    let counters: Vec<_> = openmetrics
-        .lines()
-        .filter(|line| line.starts_with("# TYPE ") && line.ends_with(" counter"))
-        .filter_map(description)
-        .map(|(_, name)| name)
-        .collect();
-    let mut text = String::new();
-    for line in openmetrics.lines() {
-        match description(line) {
-            Some((kind, _)) if kind == "UNIT" => {}
-            Some((_, name)) if counters.contains(&name) => {
-                text += &line.replacen(&name, &format!("{name}_total"), 1);
-                text.push('\n');
-            }
-            None if line.starts_with('#') => {}
-            _ => {
-                text += line;
-                text.push('\n');
-            }
-        }
-    }
-    text
 }
 
 /// The process's resident memory in bytes, from /proc; 0 where that cannot be read.

@@ -8,6 +8,7 @@ import pytest
 
 from camera.guest import SMALL
 from camera.picture import read_picture
+from camera.stills import check_stills_beside
 
 LEFT, RIGHT = "0,0.5,0.4,0.5", "0.6,0.5,0.4,0.5"
 # The module's lens: register and dioptres.
@@ -72,25 +73,7 @@ def test_a_still_looks_like_the_stream_which_goes_on(guest_with, report):
 
 def test_stills_beside_the_stream_cost_it_no_frame(camera, report):
     guest = camera(SMALL + 'still = "always"\n')
-    guest.run("sleep 8")
-    before, counted = guest.picture(), guest.status()["counters"]
-    buffers = guest.run("ls -l /proc/$(pidof picam)/fd | grep -c dmabuf")
-    for _ in range(4):
-        began = guest.clock()
-        status, _, body = guest.get("/still?quality=90", timeout=240)
-        assert status == 200, body
-        taken = read_picture(body)
-        assert (taken.width, taken.height) == (4608, 2592)
-        assert abs(taken.exposure * taken.gain / (before.exposure * before.gain) - 1) < 0.05  # the same mode
-        assert abs(taken.lens - before.lens) <= 4
-        assert abs(taken.greys[3][1] - before.greys[3][1]) < 12
-        report(f"a still took {guest.clock() - began:.1f} s, {len(body)} bytes")
-    after = guest.status()
-    assert (after["counters"]["frames_lost"], after["counters"]["stalls"]) == (counted["frames_lost"], counted["stalls"])
-    assert (after["camera"]["restarts"], after["camera"]["reopens"]) == (0, 0)
-    assert after["counters"]["frames_captured"] > counted["frames_captured"]
-    again = guest.run("ls -l /proc/$(pidof picam)/fd | grep -c dmabuf")
-    assert again == buffers
+    check_stills_beside(guest, 4, report)
     assert "sensor mode 4608x2592" in guest.run("cat /tmp/picam.log")
 
 
