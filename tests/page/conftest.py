@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
@@ -15,6 +16,15 @@ FLAGS = ["--disable-gpu", "--disable-background-networking", "--disable-componen
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 TABLES = {"camera": {"width": 1280, "height": 720, "rate": 8.0}, "jpeg": {"quality": 80}}
+
+# Keeps all that a screen reader says: what comes next takes its place at any moment.
+LISTEN = """
+window.aloud = [];
+addEventListener('DOMContentLoaded', () => {
+  const told = document.getElementById('told');
+  new MutationObserver(() => aloud.push(told.textContent)).observe(told, { childList: true, characterData: true, subtree: true });
+});
+"""
 
 expect.set_options(timeout=PATIENCE * 1000)
 
@@ -52,6 +62,7 @@ def visit(chromium):
             context = chromium.new_context(**{**DESKTOP, **options})
             open_pages.callback(context.close)
             context.set_default_timeout(PATIENCE * 1000)
+            context.add_init_script(LISTEN)
             page = context.new_page()
             page.on("pageerror", lambda error: wrong.append(str(error)))
             page.on("console", lambda line: wrong.append(line.text) if "Content Security" in line.text else None)
@@ -62,6 +73,19 @@ def visit(chromium):
 
         yield visit
     assert not wrong
+
+
+@pytest.fixture
+def wait_said():
+    """wait_said(page, words): until a screen reader has said them."""
+
+    def wait_said(page, words):
+        deadline = time.monotonic() + PATIENCE
+        while not any(words in said for said in page.evaluate("window.aloud")):
+            assert time.monotonic() < deadline, f"{words!r} is not among {page.evaluate('window.aloud')}"
+            page.wait_for_timeout(50)
+
+    return wait_said
 
 
 @pytest.fixture

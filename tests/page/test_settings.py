@@ -139,7 +139,7 @@ def test_ctrl_s_saves(start, visit):
     expect(page.locator("#unsaved")).to_contain_text("saved ")
 
 
-def test_how_others_connect_with_this_cameras_address(page, picam):
+def test_how_others_connect_with_this_cameras_address(page, picam, wait_said):
     page.locator("#connect > summary").click()
     connect = page.locator("#connect")
     for program in ("Home Assistant", "OctoPrint", "Moonraker", "ROS 2", "ffmpeg"):
@@ -147,5 +147,5 @@ def test_how_others_connect_with_this_cameras_address(page, picam):
     expect(connect).to_contain_text(f"http://camera.local:{picam.port}/stream")
     page.evaluate("document.addEventListener('copy', () => { window.copied = document.activeElement.value; })")
     page.get_by_label("copy for curl").click()
-    expect(page.locator("#told")).to_have_text("Copied")
+    wait_said(page, "Copied")
     assert page.evaluate("window.copied") == f"curl -o now.jpg 'http://camera.local:{picam.port}/jpg?fresh=1'"

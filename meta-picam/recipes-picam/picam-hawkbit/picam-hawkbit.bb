@@ -32,4 +32,4 @@ do_install() {
 FILES:${PN} += "${systemd_system_unitdir}"
 
 # curl: BusyBox's wget cannot PUT.
-RDEPENDS:${PN} = "picam-system rauc-hawkbit-updater curl"
+RDEPENDS:${PN} = "curl picam-system rauc-hawkbit-updater"

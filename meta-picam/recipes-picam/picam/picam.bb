@@ -49,8 +49,10 @@ SYSTEMD_SERVICE:${PN} = "picam.service picam-announce.service"
 
 USERADD_PACKAGES = "${PN}"
 # The group video owns the camera's device nodes and the DMA heaps.
-USERADD_PARAM:${PN} = "--system --no-create-home --home-dir /nonexistent --shell /bin/false --user-group --groups video picam; \
-    --system --no-create-home --home-dir /nonexistent --shell /bin/false --user-group picam-announce"
+USERADD_PARAM:${PN} = "\
+    --system --no-create-home --home-dir /nonexistent --shell /bin/false --user-group --groups video picam; \
+    --system --no-create-home --home-dir /nonexistent --shell /bin/false --user-group picam-announce \
+"
 
 do_install() {
     install -D -m 0755 ${S}/bin/picam ${D}${bindir}/picam
