@@ -118,6 +118,8 @@ test-fleet:
 	PICAM_TEST_FLEET=yes $(PYTHON) -m pytest tests/fleet
 
 test-distro:
+	@tests/setup.sh build
+	cargo build --release --locked
 	@BUILDROOT='$(BUILDROOT)' OE_LAYERS='$(OE_LAYERS)' tests/distro/run
 
 test-all: test test-soak test-fuzz test-libcamera test-dist test-image test-camera test-fleet test-distro
