@@ -95,9 +95,10 @@ fn a_frame_asks_for_no_large_memory_and_for_little_small_one() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
+    let file = picture();
     let mut config = Config::default();
     config.server.listen = address;
-    config.camera.source = Source::Replay(picture());
+    config.camera.source = Source::Replay(file.clone());
     (config.camera.width, config.camera.height) = (640, 360);
     config.camera.rate = 50.0;
     config.jpeg.threads = AutoOr::Given(1);
@@ -129,6 +130,7 @@ fn a_frame_asks_for_no_large_memory_and_for_little_small_one() {
     // SAFETY: the signal has a handler since `run` began.
     unsafe { libc::raise(libc::SIGTERM) };
     running.join().unwrap().unwrap();
+    std::fs::remove_file(file).unwrap();
     assert!(large <= 2, "{large}: the shelves may still grow once");
     assert!(small <= SMALL * FRAMES, "{small} in {FRAMES} frames");
 }

@@ -40,11 +40,12 @@ pub(super) fn reload_config(context: &Context, layers: &Layers) {
         .filter(|control| config.controls.get(control.id) != base.get(control.id))
         .map(|control| control.name)
         .collect();
+    context.set_config(config);
+    // All of it is in force when it is said.
     if !hidden.is_empty() {
         let hidden = hidden.join(", ");
         warn!("what was saved stays in force over the files (POST /reset forgets it): {hidden}");
     }
-    context.set_config(config);
     let list = |keys: &[String]| match keys.is_empty() {
         true => "nothing".to_owned(),
         false => keys.join(", "),
