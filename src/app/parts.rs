@@ -119,7 +119,7 @@ pub(super) fn start(
             let feed = Arc::clone(&full.feed);
             let metrics = Arc::clone(&metrics);
             Box::new(move |frame| {
-                // First: what has come in a smaller size is there in full.
+                // The full feed first: whoever has a smaller picture of a frame finds the frame itself there.
                 if feed.put(frame.clone()) {
                     metrics.frames_skipped.inc();
                 }

@@ -43,7 +43,7 @@ pub struct Readings {
     /// Start of the exposure of the first line, in nanoseconds on CLOCK_BOOTTIME.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sensor_timestamp: Option<i64>,
-    /// The number of the newest change of the controls that the frame shows. Not for others: they know no numbers.
+    /// The number of the newest change of the controls that the frame shows. It is not shown: the numbers are picam's own.
     #[serde(skip)]
     pub change: u64,
 }

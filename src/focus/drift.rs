@@ -1,7 +1,7 @@
 //! Whether the focus is still what it was when it was saved: the picture as sharp, the sensor as warm. A lens moves by some
 //! micrometres with its temperature, and whoever bumps into a camera does not say so.
 
-use super::sharpness;
+use super::{rounded, sharpness};
 use crate::camera::Frame;
 use crate::config::{put_file, read_file};
 use crate::controls::{ControlId, Set, Value};
@@ -63,7 +63,7 @@ pub struct Comparison {
 
 /// Compares the focus with the saved one, again and again.
 pub struct Drift {
-    /// `None`: nothing is saved.
+    /// Where the reference is kept; `None`: nowhere.
     folder: Option<PathBuf>,
     reference: Option<Reference>,
     /// Measurements in a row that were less sharp.
@@ -141,9 +141,12 @@ impl Drift {
         } else {
             None
         };
-        let news = self.comparison.as_ref().map(|last| last.warning.is_some());
+        let was_told = self
+            .comparison
+            .as_ref()
+            .is_some_and(|last| last.warning.is_some());
         if let Some(warning) = &warning
-            && news != Some(true)
+            && !was_told
         {
             log::warn!("focus: {warning}");
         }
@@ -176,7 +179,7 @@ impl Drift {
                 log::warn!("{}: not kept: {reason}", folder.join(FILE).display());
             }
         }
-        self.low = 0;
+        (self.low, self.comparison) = (0, None);
         self.reference = Some(reference);
     }
 }
@@ -184,7 +187,6 @@ impl Drift {
 fn measure(frame: &Frame) -> Measurement {
     let [luma, ..] = frame.planes.planes();
     let sharp = sharpness(luma, (frame.width, frame.height), Window::MIDDLE);
-    let rounded = |number: f64| (number * 1000.0).round() / 1000.0;
     Measurement {
         sharpness: rounded(sharp),
         temperature: frame.readings.sensor_temperature.map(rounded),

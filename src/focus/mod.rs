@@ -6,5 +6,5 @@ mod sharpness;
 mod sweep;
 
 pub use drift::{Comparison, Drift};
-pub use sharpness::sharpness;
+pub use sharpness::{rounded, sharpness};
 pub use sweep::{Curve, Step, Sweep, Verdict};

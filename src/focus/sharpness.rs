@@ -25,6 +25,11 @@ pub fn sharpness(luma: Plane, (width, height): (usize, usize), window: Window) -
     SCALE * (gradient - noise).max(0.0) / mean.max(1.0).powi(2)
 }
 
+/// In thousandths: more is noise.
+pub fn rounded(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}
+
 /// The mean square of the differences between neighbouring sums of 2 × 2 pixels, for one pixel, and the mean of all.
 fn gradient_and_mean<'a>(
     row: impl Fn(usize) -> &'a [u8],

@@ -126,7 +126,8 @@ impl Context {
     }
 
     pub(super) fn sample(&self) -> Sample {
-        let focus = lock(&self.focus).clone();
+        let focus = lock(&self.focus);
+        let focus = focus.as_ref();
         Sample {
             encode_quality: self.encoder.quality(),
             encode_threads: self.encoder.threads(),
@@ -136,7 +137,7 @@ impl Context {
             silence: self.pulse.silence(Timestamp::now()),
             live: self.verdict() == Verdict::Live,
             sensor_temperature: self.remote.readings().sensor_temperature,
-            sharpness_ratio: focus.as_ref().map(|it| it.sharpness / it.saved_sharpness),
+            sharpness_ratio: focus.map(|it| it.sharpness / it.saved_sharpness),
             focus_drift: focus.is_some_and(|it| it.warning.is_some()),
             update: last_check(),
             start: last_starts().into_iter().next(),

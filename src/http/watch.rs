@@ -4,6 +4,7 @@
 use super::client::Client;
 use super::{Context, Rendition};
 use crate::clock::Timestamp;
+use crate::focus::rounded;
 use crate::hub::{Jpeg, Subscription};
 use crate::picture::Window;
 use serde_json::{Value, json};
@@ -86,9 +87,4 @@ pub(super) fn told(jpeg: &Jpeg, window: Window, score: f64) -> Value {
         "gain": readings.analogue_gain.map(rounded),
         "af_state": readings.af_state,
     })
-}
-
-/// In thousandths: more is noise.
-pub(super) fn rounded(number: f64) -> f64 {
-    (number * 1000.0).round() / 1000.0
 }

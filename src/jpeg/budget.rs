@@ -10,10 +10,10 @@ const LOWEST: u8 = 30;
 const SMOOTHING: f64 = 0.25;
 /// Between two steps.
 const PAUSE: Duration = Duration::from_secs(1);
-/// From the last step to one up; twice as long after each step up that was one too many, at most as long as the second.
+/// From the last step to the next one up. Each step up that was too much doubles it, up to the second time.
 const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_PATIENCE: Duration = Duration::from_secs(80);
-/// The quality goes down by one for each part of the size that is too much, at most by so many.
+/// A step down is one for each such part by which frames are too large, and no more than the second number.
 const PART: f64 = 0.05;
 const STEP: u8 = 10;
 /// It goes up where frames have less than this part of what they may have.
@@ -104,7 +104,7 @@ mod tests {
 
     /// Qualities, frame by frame at 8 Hz.
     fn run(budget: &mut Budget, seconds: u64, most: Option<f64>, detail: f64) -> Vec<u8> {
-        // Instants cannot be made up: each run goes on an hour after the one before.
+        // Each run begins so long after the one before that a step up is due.
         let start = budget.stepped.map_or_else(Instant::now, |(at, _)| at) + MOST_PATIENCE;
         (0..8 * seconds)
             .map(|frame| {

@@ -34,7 +34,7 @@ const NO_SIGNAL_INTERVAL: Duration = Duration::from_secs(1);
 /// What other threads may change of a running encoder.
 pub struct Settings {
     quality: AtomicU8,
-    /// With how much of it the newest frame was encoded.
+    /// The quality of the newest frame.
     quality_now: AtomicU8,
     /// Bits a second that a stream may need; 0: as many as it does.
     most_bits: AtomicU64,

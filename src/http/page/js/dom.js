@@ -61,7 +61,7 @@ const dom = (() => {
   // A screen reader says this once.
   const say = (text) => write('told', text);
 
-  // Errors stay until they are dismissed, in the camera's own words. That a token is wanted says its own dialog.
+  // Errors stay until they are dismissed, in the camera's own words. A missing token has a dialog of its own.
   function fail(error) {
     if (error.status === 401) return;
     write(get('error').firstElementChild, error.message);

@@ -56,7 +56,7 @@ const status = (() => {
   }
 
   const HERE = ['version', 'name', 'source', 'uptime_seconds', 'healthy', 'signal', 'silence_seconds', 'rate_hz', 'quality', 'frame',
-    'streams', 'events', 'encode_threads', 'still', 'connections', 'camera', 'controls', 'counters', 'update', 'sandbox', 'process', 'focus'];
+    'streams', 'events', 'encode_quality', 'encode_threads', 'still', 'connections', 'camera', 'controls', 'counters', 'update', 'sandbox', 'process', 'focus'];
 
   function describe() {
     const { frame, camera, update, process, counters, focus } = report;
@@ -66,7 +66,7 @@ const status = (() => {
       ['Address', net.base],
       ['Version', `picam ${report.version}`],
       ['Source', report.source],
-      ['Picture', frame && `${frame.width} × ${frame.height}, ${report.rate_hz} Hz, quality ${report.quality}, ${Math.round(frame.jpeg_bytes / 1000)} KB`],
+      ['Picture', frame && `${frame.width} × ${frame.height}, ${report.rate_hz} Hz, quality ${report.encode_quality}, ${Math.round(frame.jpeg_bytes / 1000)} KB`],
       ['Running for', dom.span(report.uptime_seconds)],
       ['Camera', camera && `${camera.phase}; restarted ${camera.restarts}, reopened ${camera.reopens} times`],
       ['Saved focus', focus && (focus.warning ?? `${Math.round(100 * focus.sharpness / focus.saved_sharpness)} % as sharp as when it was saved`)],
