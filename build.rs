@@ -106,7 +106,7 @@ fn out(name: &str) -> PathBuf {
     PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default()).join(name)
 }
 
-/// The same without what no browser needs: spaces round the signs of rules and declarations.
+/// [`tidy`], and without the spaces round the signs of rules and declarations.
 fn tidy_style(text: &str) -> String {
     let signs = [
         (" {", "{"),
@@ -116,18 +116,28 @@ fn tidy_style(text: &str) -> String {
         (";\n}", "}"),
         ("; }", "}"),
     ];
-    let shorten = |text: String, (long, short)| text.replace(long, short);
-    signs.into_iter().fold(tidy(text), shorten)
+    shortened(tidy(text), &signs)
 }
 
-/// The same of scripts, without spaces round their commonest operators: no text of the page has those between spaces.
+/// [`tidy`], and without the spaces round the commonest operators: no text of the page has those between spaces.
 fn tidy_script(text: &str) -> String {
-    let signs = ["=", "=>", "===", "!==", "&&", "||", "??"];
-    let shorten = |text: String, sign| text.replace(&format!(" {sign} "), sign);
-    signs
-        .into_iter()
-        .fold(tidy(text), shorten)
-        .replace(") {", "){")
+    let signs = [
+        (" = ", "="),
+        (" => ", "=>"),
+        (" === ", "==="),
+        (" !== ", "!=="),
+        (" && ", "&&"),
+        (" || ", "||"),
+        (" ?? ", "??"),
+        (") {", "){"),
+    ];
+    shortened(tidy(text), &signs)
+}
+
+/// `text` with the second of each pair in the place of the first.
+fn shortened(text: String, pairs: &[(&str, &str)]) -> String {
+    let shorten = |text: String, (long, short): &(&str, &str)| text.replace(long, short);
+    pairs.iter().fold(text, shorten)
 }
 
 /// Without indentation, empty lines, and comments that are a line or stand behind a statement: no text of the page looks
