@@ -190,6 +190,7 @@ mod tests {
         Frame {
             sequence,
             captured: Timestamp::now(),
+            unix: Duration::ZERO,
             width: 16,
             height: 16,
             planes: Arc::new(Picture::filled(16, 16, [sequence as u8, 128, 128])),

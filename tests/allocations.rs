@@ -60,6 +60,7 @@ fn picture() -> PathBuf {
     let frame = Frame {
         sequence: 1,
         captured: Timestamp::now(),
+        unix: Duration::ZERO,
         width: 640,
         height: 360,
         planes: Arc::new(picture),

@@ -20,6 +20,8 @@ pub struct Frame {
     pub sequence: u64,
     /// When it was captured: the start of the exposure, or of the drawing.
     pub captured: Timestamp,
+    /// `captured` by the wall clock, as the time since 1970-01-01 UTC. All that is made of one frame says the same time.
+    pub unix: Duration,
     /// Columns, even.
     pub width: usize,
     /// Rows, even.

@@ -235,7 +235,9 @@ impl<W: World> CaptureWorker<W> {
             return;
         };
         frame.sequence = numbered.number;
-        frame.captured = numbered.captured;
+        if frame.captured != numbered.captured {
+            (frame.captured, frame.unix) = (numbered.captured, numbered.captured.unix());
+        }
         frame.readings.change = frame.readings.change.max(self.opened_with);
         self.pulse.frame(now);
         self.ladder.frame(now, self.pulse.patience());

@@ -211,6 +211,7 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::picture::Picture;
     use std::sync::Arc;
+    use std::time::Duration;
 
     const FOCUS: &str = "LensPosition=2";
 
@@ -227,6 +228,7 @@ mod tests {
         Frame {
             sequence: 1,
             captured: Timestamp::now(),
+            unix: Duration::ZERO,
             width: 320,
             height: 180,
             planes: Arc::new(picture),

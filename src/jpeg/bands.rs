@@ -264,6 +264,7 @@ mod tests {
         Frame {
             sequence: 1,
             captured: Timestamp::now(),
+            unix: Duration::ZERO,
             width,
             height,
             planes: Arc::new(picture),

@@ -80,6 +80,7 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::picture::{Picture, Planes};
     use std::sync::Arc;
+    use std::time::Duration;
 
     /// 10 log10(255² / mean squared error), in dB.
     fn psnr(a: &[u8], b: &[u8]) -> f64 {
@@ -106,6 +107,7 @@ mod tests {
         let frame = Frame {
             sequence: 1,
             captured: Timestamp::now(),
+            unix: Duration::ZERO,
             width,
             height,
             planes: Arc::new(picture.clone()),

@@ -52,7 +52,7 @@ fn tiff(still: &Still) -> Result<Vec<u8>, exif::Error> {
 
 fn fields(still: &Still) -> Vec<(Tag, Value)> {
     let (frame, readings) = (&still.frame, &still.frame.readings);
-    let unix = frame.captured.unix();
+    let unix = frame.unix;
     // "2026-11-22 19:10:00.250 UTC" as EXIF writes it.
     let time = calendar(unix)[..19].replacen('-', ":", 2);
     let subseconds = format!("{:06}", unix.subsec_micros());
@@ -149,11 +149,13 @@ mod tests {
     use crate::picture::Picture;
     use crate::shelf::Bytes;
     use std::sync::Arc;
+    use std::time::Duration;
 
     fn still(lens_position: f64) -> Still {
         let frame = Frame {
             sequence: 1,
             captured: Timestamp::now(),
+            unix: Duration::ZERO,
             width: 64,
             height: 32,
             planes: Arc::new(Picture::filled(64, 32, [90, 128, 128])),

@@ -11,19 +11,22 @@ pub(super) struct NoSignal {
     /// The last picture, dimmed; grey while there was none.
     background: Picture,
     pool: Pool,
+    /// The last frame's number and capture time, which the pictures made of it keep.
     sequence: u64,
+    captured: Timestamp,
+    unix: Duration,
 }
 
 impl NoSignal {
     pub(super) fn new((width, height): (usize, usize)) -> Self {
-        Self::on(Picture::filled(width, height, [48, 128, 128]), 0)
-    }
-
-    fn on(background: Picture, sequence: u64) -> Self {
+        let background = Picture::filled(width, height, [48, 128, 128]);
+        let now = Timestamp::now();
         Self {
             pool: Pool::new(background.clone()),
             background,
-            sequence,
+            sequence: 0,
+            captured: now,
+            unix: now.unix(),
         }
     }
 
@@ -31,12 +34,18 @@ impl NoSignal {
     pub(super) fn remember(&mut self, last: &Frame) {
         let mut background = Picture::copied(last.width, last.height, last.planes.as_ref());
         background.dim();
-        *self = Self::on(background, last.sequence);
+        *self = Self {
+            pool: Pool::new(background.clone()),
+            background,
+            sequence: last.sequence,
+            captured: last.captured,
+            unix: last.unix,
+        };
     }
 
-    /// The picture for now, when there was no frame for `silence`. Its sequence number is the last frame's.
+    /// The picture for now, when there was no frame for `silence`. Its number and time are the last frame's: what is to
+    /// be seen on it is that old, and a frame that is on its way right now was captured later.
     pub(super) fn frame(&mut self, silence: Duration) -> Frame {
-        let captured = Timestamp::now();
         let background = &self.background;
         let (width, height) = (background.width(), background.height());
         let planes = self.pool.paint(|picture| {
@@ -46,7 +55,7 @@ impl NoSignal {
             let lines = [
                 "NO SIGNAL".to_owned(),
                 format!("no picture from the camera for {seconds} s"),
-                calendar(captured.unix()),
+                calendar(Timestamp::now().unix()),
             ];
             let mut y = height / 2 - (36 * size).min(height / 2);
             for (line, size) in lines
@@ -61,7 +70,8 @@ impl NoSignal {
         let planes: Arc<dyn crate::picture::Planes> = planes;
         Frame {
             sequence: self.sequence,
-            captured,
+            captured: self.captured,
+            unix: self.unix,
             width,
             height,
             planes,

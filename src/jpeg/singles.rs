@@ -89,7 +89,7 @@ fn encoded(
         number,
         sequence: frame.sequence,
         captured: frame.captured,
-        timestamp: unix_seconds(frame.captured.unix()),
+        timestamp: unix_seconds(frame.unix),
         arrived: Timestamp::now(),
         encoded_in: started.elapsed(),
         width: frame.width,

@@ -77,7 +77,7 @@ fn encoded(still: &Still, quality: u8, numbers: &AtomicU64) -> Result<Jpeg, Stri
         number: 1 + numbers.fetch_add(1, Ordering::Relaxed),
         sequence: frame.sequence,
         captured: frame.captured,
-        timestamp: unix_seconds(frame.captured.unix()),
+        timestamp: unix_seconds(frame.unix),
         arrived: frame.captured,
         encoded_in: began.elapsed(),
         width: frame.width,

@@ -257,10 +257,9 @@ impl EncodeWorker {
     fn show_no_signal(&mut self, now: Timestamp) {
         if self.job.feed.is_wanted() {
             let frame = self.no_signal.frame(self.job.pulse.silence(now));
-            let arrived = frame.captured;
             let arrival = Arrival {
                 frame,
-                arrived,
+                arrived: Timestamp::now(),
                 windows: Vec::new(),
             };
             self.publish(arrival, false);
@@ -311,7 +310,7 @@ impl EncodeWorker {
             number: 1 + self.job.numbers.fetch_add(1, Ordering::Relaxed),
             sequence: frame.sequence,
             captured: frame.captured,
-            timestamp: unix_seconds(frame.captured.unix()),
+            timestamp: unix_seconds(frame.unix),
             arrived,
             encoded_in,
             width: frame.width,

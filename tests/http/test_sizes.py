@@ -97,6 +97,17 @@ def test_a_page_can_read_the_raw_stream_with_its_readings(picam):
         assert float(told["x-lens"]) == 2.0 and float(told["x-sharpness"]) > 1
 
 
+def test_one_frame_has_one_time_in_every_size(picam):
+    times = {}
+    with raw.Stream(picam.port, "/stream?width=480", timeout=PATIENCE) as small:
+        with raw.Stream(picam.port, timeout=PATIENCE) as large:
+            common = []
+            while len(common) < 4:
+                times.update((part.sequence, part.timestamp) for part in small.take(2))
+                common += [part for part in large.take(2) if part.sequence in times]
+    assert all(part.timestamp == times[part.sequence] for part in common)
+
+
 def test_the_smaller_streams_show_no_signal_too(picam):
     with raw.Stream(picam.port, "/stream?width=480", timeout=PATIENCE) as stream:
         last = stream.next()

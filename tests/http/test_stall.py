@@ -87,6 +87,9 @@ def test_no_signal_picture_is_the_last_frame_dimmed_with_words(stalled):
         assert likeness(source) > 0.9, "not the last frame"
         assert picture.mean() < 0.8 * source.mean(), "not dimmed"
         assert (picture > 200).sum() > 500, "no bright words on it"
+    # It is of the last frame, and says so: a client that looks at the time only is not told that it is new.
+    [timestamp] = {part.timestamp for part in stalled.dark}
+    assert timestamp == last_live.timestamp or last > last_live.sequence
     moved = numpy.abs(dark[-1] - dark[0]) > 60
     assert last >= last_live.sequence and {part.sequence for part in stalled.dark} == {last}
     assert 50 < moved.sum() < 0.05 * moved.size, "nothing on it tells the time"

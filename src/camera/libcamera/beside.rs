@@ -100,9 +100,11 @@ impl Beside {
         let time = readings.sensor_timestamp.map_or(time, |time| time as u64);
         let layout = self.slot.layout;
         self.lend();
+        let captured = Timestamp::from_sensor(time);
         self.still = Some(Frame {
             sequence: 0,
-            captured: Timestamp::from_sensor(time),
+            captured,
+            unix: captured.unix(),
             width: layout.width,
             height: layout.height,
             planes: Arc::new(Lent::new(Arc::clone(&self.slot), events.clone(), index)),

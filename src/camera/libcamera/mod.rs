@@ -236,9 +236,11 @@ impl Libcamera {
         let (width, height) = (slot.layout.width, slot.layout.height);
         let planes = Lent::new(Arc::clone(slot), self.sender.clone(), index);
         self.lent[index] = Some(request);
+        let captured = Timestamp::from_sensor(time);
         Some(Frame {
             sequence,
-            captured: Timestamp::from_sensor(time),
+            captured,
+            unix: captured.unix(),
             width,
             height,
             planes: Arc::new(planes),

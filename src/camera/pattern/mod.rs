@@ -77,6 +77,7 @@ impl Camera for Pattern {
         Ok(Some(Frame {
             sequence,
             captured,
+            unix,
             width,
             height,
             planes,

@@ -44,11 +44,11 @@ impl Camera for Replay {
         let source = self.media.next()?;
         // The capture time is when the picture is delivered, as a sensor's would be; decoding comes before that.
         let captured = Timestamp::now();
+        let unix = captured.unix();
         let (width, height) = (source.width(), source.height());
         let planes = self.pool.paint(|picture| {
             picture.copy_from(source);
             if self.stamp {
-                let unix = captured.unix();
                 let stamp = Stamp { sequence, unix };
                 stamp.draw(picture, &[&format!("frame {sequence}"), &calendar(unix)]);
             }
@@ -56,6 +56,7 @@ impl Camera for Replay {
         Ok(Some(Frame {
             sequence,
             captured,
+            unix,
             width,
             height,
             planes,

@@ -124,6 +124,7 @@ impl ScriptedCamera {
         Frame {
             sequence: self.sequence,
             captured,
+            unix: Duration::ZERO,
             width: 16,
             height: 16,
             planes: Arc::new(Picture::filled(16, 16, [0, 128, 128])),
