@@ -10,6 +10,9 @@ pub(super) const CONTENT_TYPE: &str = "multipart/x-mixed-replace; boundary=frame
 /// A header line that says nothing. Its acknowledgement says how much the client has read.
 pub(super) const PROBE: &str = "X-Probe: 1\r\n";
 
+/// Of a part whose picture says that there is none from the camera.
+const NO_SIGNAL: &str = "X-Signal: lost\r\n";
+
 /// How a stream's parts are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Multipart {
@@ -32,10 +35,11 @@ impl Multipart {
     pub(super) fn head(self, jpeg: &Jpeg, more: &str) -> String {
         match self {
             Multipart::Programs => format!(
-                "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Timestamp: {}\r\nX-Frame: {}\r\n{more}\r\n",
+                "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Timestamp: {}\r\nX-Frame: {}\r\n{}{more}\r\n",
                 jpeg.data.len(),
                 jpeg.timestamp,
-                jpeg.sequence
+                jpeg.sequence,
+                if jpeg.live { "" } else { NO_SIGNAL },
             ),
             Multipart::Browsers => String::new(),
         }

@@ -23,7 +23,7 @@ def decoded(jpeg):
 BOUNDARY = b"\r\n--frame\r\n"
 HEAD = re.compile(
     rb"(?:X-Probe: 1\r\n)*Content-Type: image/jpeg\r\nContent-Length: (\d+)\r\n"
-    rb"X-Timestamp: \d+\.\d{6}\r\nX-Frame: (\d+)\r\n\r\n"
+    rb"X-Timestamp: \d+\.\d{6}\r\nX-Frame: (\d+)\r\n(?:X-Signal: lost\r\n)?\r\n"
 )
 BROWSER_BOUNDARY = BOUNDARY + b"Content-Type: image/jpeg\r\n\r\n"  # the next part's whole header
 

@@ -88,6 +88,7 @@ def test_no_signal_picture_is_the_last_frame_dimmed_with_words(stalled):
         assert picture.mean() < 0.8 * source.mean(), "not dimmed"
         assert (picture > 200).sum() > 500, "no bright words on it"
     # It is of the last frame, and says so: a client that looks at the time only is not told that it is new.
+    assert {part.headers["x-signal"] for part in stalled.dark} == {"lost"} and "x-signal" not in last_live.headers
     [timestamp] = {part.timestamp for part in stalled.dark}
     assert timestamp == last_live.timestamp or last > last_live.sequence
     moved = numpy.abs(dark[-1] - dark[0]) > 60

@@ -7,7 +7,7 @@ import time
 from support import raw
 
 HEAD = re.compile(
-    rb"Content-Type: image/jpeg\r\nContent-Length: (\d+)\r\nX-Timestamp: (\d+\.\d{6})\r\nX-Frame: (\d+)\r\n\r\n"
+    rb"Content-Type: image/jpeg\r\nContent-Length: (\d+)\r\nX-Timestamp: (\d+\.\d{6})\r\nX-Frame: (\d+)\r\n(?:X-Signal: lost\r\n)?\r\n"
 )
 END = b"\r\n\r\n--frame--\r\n"  # an empty part, and the closing boundary
 

@@ -141,9 +141,8 @@ const status = (() => {
     // A picture was drawn; tells whether it is the first after an interruption.
     drawn(head) {
       const [frame, time, at] = [Number(head['x-frame']), Number(head['x-timestamp']), performance.now()];
-      // picam's own pictures have the last frame's number, and the time at which they were drawn.
-      if (picture && frame === picture.frame) dark = dark || time !== picture.time;
-      else [dark, fresh] = [false, at];
+      dark = 'x-signal' in head;
+      if (!dark) fresh = at;
       const first = !picture || Boolean(off);
       picture = { frame, time, at, age: net.age(time) ?? 0 };
       off = null;
