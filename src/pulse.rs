@@ -3,6 +3,10 @@
 //!
 //! Atomics only: nobody who reads waits for a thread that may be stuck in a driver for ever.
 
+mod encoder;
+
+pub use encoder::EncoderPulse;
+
 use crate::clock::Timestamp;
 use crate::exit::Exit;
 use std::fmt;
@@ -25,6 +29,9 @@ const ENCODER_STALL: Duration = Duration::from_secs(3);
 /// After this long without a JPEG the process ends, for its supervisor to start a new one.
 const ENCODER_LIMIT: Duration = Duration::from_secs(10);
 
+/// Encode threads at the most: one for the frames' own size, and one for each smaller one.
+pub const ENCODERS: usize = 4;
+
 /// How long a camera with this frame `interval` may deliver nothing.
 pub fn stall_time(interval: Duration) -> Duration {
     STALL_MINIMUM.max(interval * STALL_INTERVALS)
@@ -39,9 +46,9 @@ pub enum Verdict {
     Live,
     /// The camera delivers nothing.
     NoFrames,
-    /// The encoder is stuck in a frame.
+    /// An encoder is stuck in a frame.
     EncoderHangs,
-    /// The encoder refuses every frame.
+    /// An encoder refuses every frame.
     EncoderFails,
 }
 
@@ -50,9 +57,9 @@ pub enum Verdict {
 pub enum Failure {
     /// The capture thread is stuck in this phase.
     Capture(Phase),
-    /// The encoder is stuck in a frame.
+    /// An encoder is stuck in a frame.
     EncoderHangs,
-    /// The encoder refuses every frame.
+    /// An encoder refuses every frame.
     EncoderFails,
 }
 
@@ -190,11 +197,7 @@ pub struct Pulse {
     opened: AtomicBool,
     /// The camera had stalled when it was started or its rate was changed; only a frame lifts that.
     lost: AtomicBool,
-    /// When the encoder began with the frame it works on.
-    encoding: Moment,
-    /// The first and the last of the frames that the encoder has refused since its last JPEG.
-    failed_first: Moment,
-    failed_last: Moment,
+    encoders: [EncoderPulse; ENCODERS],
 }
 
 impl Pulse {
@@ -211,9 +214,7 @@ impl Pulse {
             due: Moment::default(),
             opened: AtomicBool::new(false),
             lost: AtomicBool::new(false),
-            encoding: Moment::default(),
-            failed_first: Moment::default(),
-            failed_last: Moment::default(),
+            encoders: Default::default(),
         };
         pulse.beat.set(now);
         pulse.interval.set(interval);
@@ -278,25 +279,9 @@ impl Pulse {
         self.set_due(now);
     }
 
-    /// The encoder begins with a frame.
-    pub fn encoding(&self, now: Timestamp) {
-        self.encoding.set(now);
-    }
-
-    /// The encoder has published a JPEG.
-    pub fn published(&self) {
-        self.encoding.clear();
-        self.failed_first.clear();
-        self.failed_last.clear();
-    }
-
-    /// The encoder has refused a frame.
-    pub fn failed(&self, now: Timestamp) {
-        self.encoding.clear();
-        self.failed_last.set(now);
-        if self.failed_first.get().is_none() {
-            self.failed_first.set(now);
-        }
+    /// What the encode thread of this number tells, from 0 to [`ENCODERS`] - 1.
+    pub fn encoder(&self, number: usize) -> &EncoderPulse {
+        &self.encoders[number]
     }
 
     /// Whether pictures flow.
@@ -368,13 +353,11 @@ impl Pulse {
     }
 
     fn encoder_hangs(&self, now: Timestamp, limit: Duration) -> bool {
-        let began = self.encoding.get();
-        began.is_some_and(|began| now.since(began) > limit)
+        self.encoders.iter().any(|it| it.hangs(now, limit))
     }
 
     fn encoder_fails(&self, limit: Duration) -> bool {
-        let failures = self.failed_first.get().zip(self.failed_last.get());
-        failures.is_some_and(|(first, last)| last.since(first) >= limit)
+        self.encoders.iter().any(|it| it.fails(limit))
     }
 }
 

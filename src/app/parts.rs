@@ -139,16 +139,17 @@ pub(super) fn start(
 
     let encoder = Arc::new(Settings::new(&config.jpeg));
     let numbers = Arc::new(AtomicU64::new(0));
-    for rendition in smaller.iter().chain([&full]) {
+    for (number, rendition) in smaller.iter().chain([&full]).enumerate() {
         let width = rendition.width as usize;
         let smaller = width < size.0;
         let encoding = Encoding::start(EncodeJob {
             feed: Arc::clone(&rendition.feed),
             hub: Arc::clone(&rendition.hub),
             pulse: Arc::clone(&pulse),
+            encoder: number,
             metrics: Arc::clone(&metrics),
             settings: match smaller {
-                true => Arc::new(Settings::new(&SMALLER)),
+                true => Arc::new(encoder.beside(&SMALLER)),
                 false => Arc::clone(&encoder),
             },
             numbers: Arc::clone(&numbers),

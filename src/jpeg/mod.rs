@@ -26,6 +26,7 @@ use crate::config::{AutoOr, JpegConfig};
 
 /// Columns of the smaller JPEGs that can be asked for.
 pub const WIDTHS: [u32; 3] = [480, 960, 1440];
+const _: () = assert!(WIDTHS.len() < crate::pulse::ENCODERS);
 /// The smaller JPEGs: they go to screens over Wi-Fi, and one thread has little work with them.
 pub const SMALLER: JpegConfig = JpegConfig {
     quality: 75,

@@ -1,5 +1,5 @@
 //! An encode thread: how it is started, what it does with frames, and what it shows while there are none. One makes JPEGs
-//! as large as the frames, and reports to the pulse; one for each smaller width helps those who cannot take so much.
+//! as large as the frames; one for each smaller width helps those who cannot take so much.
 
 use super::bands::BandEncoder;
 use super::budget::Budget;
@@ -17,7 +17,7 @@ use crate::hub::{Hub, Jpeg};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::picture::Window;
-use crate::pulse::{Pulse, Verdict};
+use crate::pulse::{EncoderPulse, Pulse, Verdict};
 use crate::shelf::{Bytes, Shelf};
 use crate::system::affinity::{self, Role};
 use crate::system::faults;
@@ -42,7 +42,7 @@ pub struct Settings {
     threads: AtomicU8,
     /// How many encoded the newest frame.
     threads_now: AtomicU8,
-    fault: AtomicU8,
+    fault: Arc<AtomicU8>,
 }
 
 /// How the encoder can be made to fail, for tests.
@@ -83,10 +83,18 @@ impl Settings {
             most_bits: AtomicU64::new(0),
             threads: AtomicU8::new(0),
             threads_now: AtomicU8::new(1),
-            fault: AtomicU8::new(0),
+            fault: Arc::default(),
         };
         settings.change(config);
         settings
+    }
+
+    /// Those of an encoder beside this one, as `config` says. A test lets both fail.
+    pub fn beside(&self, config: &JpegConfig) -> Self {
+        Self {
+            fault: Arc::clone(&self.fault),
+            ..Self::new(config)
+        }
     }
 
     /// As `config` says, from the next frame on.
@@ -137,6 +145,8 @@ pub struct EncodeJob {
     pub hub: Arc<Hub>,
     /// Knows whether frames come; is told of each JPEG.
     pub pulse: Arc<Pulse>,
+    /// The thread's number there.
+    pub encoder: usize,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What may change meanwhile.
@@ -266,9 +276,13 @@ impl EncodeWorker {
         }
     }
 
-    /// Whether the pulse and the counters speak of this thread.
+    /// Whether the log and the counters speak of this thread.
     fn leads(&self) -> bool {
         self.shrink.is_none()
+    }
+
+    fn pulse(&self) -> &EncoderPulse {
+        self.job.pulse.encoder(self.job.encoder)
     }
 
     /// The frame in the size of the JPEGs. A larger one goes back to the camera.
@@ -282,18 +296,14 @@ impl EncodeWorker {
     /// Encodes a frame and shows it to all clients.
     fn publish(&mut self, arrival: Arrival, live: bool) {
         let started = Instant::now();
-        if self.leads() {
-            self.job.pulse.encoding(Timestamp::now());
-        }
+        self.pulse().encoding(Timestamp::now());
         let scores = scores(&arrival);
         let Arrival { frame, arrived, .. } = arrival;
         let frame = &self.sized(frame);
         let data = match self.encode(frame) {
             Ok(jpeg) => jpeg,
             Err(reason) => {
-                if self.leads() {
-                    self.job.pulse.failed(Timestamp::now());
-                }
+                self.pulse().failed(Timestamp::now());
                 self.job.metrics.frames_refused.inc();
                 if let Some(more) = self.refused.allow() {
                     error!("frame {}: not encoded: {reason}{more}", frame.sequence);
@@ -320,9 +330,7 @@ impl EncodeWorker {
             scores,
             data,
         });
-        if self.leads() {
-            self.job.pulse.published();
-        }
+        self.pulse().published();
     }
 
     fn encode(&mut self, frame: &Frame) -> Result<Bytes, String> {

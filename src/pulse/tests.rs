@@ -91,13 +91,13 @@ fn an_encoder_that_hangs_is_seen_and_ends_the_process() {
         pulse.frame(at(now));
         (pulse.verdict(at(now)), pulse.failure(at(now)))
     };
-    pulse.encoding(at(1000));
+    pulse.encoder(ENCODERS - 1).encoding(at(1000));
     assert_eq!(alive(4000), (Verdict::Live, None));
     assert_eq!(alive(4001), (Verdict::EncoderHangs, None));
     let failure = Failure::EncoderHangs;
     assert_eq!(alive(11_001), (Verdict::EncoderHangs, Some(failure)));
     assert_eq!(failure.exit(), Exit::EncoderLost);
-    pulse.published();
+    pulse.encoder(ENCODERS - 1).published();
     assert_eq!(alive(11_002), (Verdict::Live, None));
 }
 
@@ -107,15 +107,15 @@ fn an_encoder_that_refuses_every_frame_is_seen_and_ends_the_process() {
     let fail = |now| {
         pulse.beat(Phase::Capturing, at(now));
         pulse.frame(at(now));
-        pulse.encoding(at(now));
-        pulse.failed(at(now));
+        pulse.encoder(ENCODERS - 1).encoding(at(now));
+        pulse.encoder(ENCODERS - 1).failed(at(now));
         (pulse.verdict(at(now)), pulse.failure(at(now)))
     };
     assert_eq!(fail(1000), (Verdict::Live, None), "one frame, perhaps");
     assert_eq!(fail(4000), (Verdict::EncoderFails, None));
     let failure = Some(Failure::EncoderFails);
     assert_eq!(fail(11_000), (Verdict::EncoderFails, failure));
-    pulse.published();
+    pulse.encoder(ENCODERS - 1).published();
     assert_eq!(fail(12_000), (Verdict::Live, None));
 }
 

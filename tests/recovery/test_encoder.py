@@ -6,9 +6,9 @@ from support.appliance import PATIENCE
 FAILED, ENCODER_LOST = 1, 6
 
 
-def break_encoder(picam, fault):
+def break_encoder(picam, fault, path="/stream"):
     """Lets the encoder fail while a stream client wants frames; the client, which must be held."""
-    stream = raw.Stream(picam.port, timeout=PATIENCE)
+    stream = raw.Stream(picam.port, path, timeout=PATIENCE)
     stream.take(2)
     assert picam.get(f"/debug/encoder/{fault}")[0] == 200
     return stream
@@ -40,6 +40,15 @@ def test_an_encoder_that_hangs_is_seen_and_replaced(start):
         wait_sick(picam, b"the encoder hangs")
         assert picam.wait() == ENCODER_LOST
     assert picam.lines[-1] == "picam: the encoder is lost: the encoder hangs in a frame for over 10s"
+
+
+def test_an_encoder_of_a_smaller_size_is_seen_like_it(start):
+    """Nobody wants the full size: only the other encoder has something to do."""
+    for fault, line in (("hang", b"the encoder hangs"), ("fail", b"the encoder fails on every frame")):
+        picam = start()
+        with break_encoder(picam, fault, "/stream?width=480"):
+            wait_sick(picam, line)
+            assert picam.wait() == ENCODER_LOST
 
 
 def test_an_encoder_that_panics_ends_picam_at_once(start):
