@@ -74,8 +74,14 @@ fn picture() -> PathBuf {
     path
 }
 
-/// Reads this many parts of the stream into `buffer`.
-fn take(stream: &mut BufReader<TcpStream>, parts: u64, buffer: &mut [u8], line: &mut String) {
+/// Reads this many parts of the stream into `buffer`. Returns the bytes of their JPEGs.
+fn take(
+    stream: &mut BufReader<TcpStream>,
+    parts: u64,
+    buffer: &mut [u8],
+    line: &mut String,
+) -> u64 {
+    let mut jpegs = 0;
     for _ in 0..parts {
         let mut length = 0;
         loop {
@@ -88,7 +94,16 @@ fn take(stream: &mut BufReader<TcpStream>, parts: u64, buffer: &mut [u8], line: 
             }
         }
         stream.read_exact(&mut buffer[..length]).unwrap();
+        jpegs += length as u64;
     }
+    jpegs
+}
+
+/// Bytes that the process has handed to the kernel to write, so far.
+fn written() -> u64 {
+    let told = std::fs::read_to_string("/proc/self/io").unwrap();
+    let line = told.lines().find_map(|line| line.strip_prefix("wchar: "));
+    line.unwrap().parse().unwrap()
 }
 
 #[test]
@@ -123,15 +138,20 @@ fn a_frame_asks_for_no_large_memory_and_for_little_small_one() {
             LARGE_ONES.load(Ordering::Relaxed),
         )
     };
-    let before = counted();
-    take(&mut stream, FRAMES, &mut buffer, &mut line);
-    let after = counted();
+    let (before, written_before) = (counted(), written());
+    let jpegs = take(&mut stream, FRAMES, &mut buffer, &mut line);
+    let (after, written) = (counted(), written() - written_before);
     let (small, large) = (after.0 - before.0, after.1 - before.1);
-    println!("{FRAMES} frames: {small} small allocations, {large} large ones");
+    println!(
+        "{FRAMES} frames: {small} small allocations, {large} large ones; {written} bytes written for {jpegs} of JPEGs"
+    );
     // SAFETY: the signal has a handler since `run` began.
     unsafe { libc::raise(libc::SIGTERM) };
     running.join().unwrap().unwrap();
     std::fs::remove_file(file).unwrap();
     assert!(large <= 2, "{large}: the shelves may still grow once");
     assert!(small <= SMALL * FRAMES, "{small} in {FRAMES} frames");
+    // Once a client, with its header; a frame of more may be on its way at either end.
+    let share = written as f64 / jpegs as f64;
+    assert!((0.95..1.1).contains(&share), "{share}");
 }
