@@ -42,7 +42,7 @@ help:
 	@echo 'make attack          let one neighbour attack picam and its guard for ten minutes, in three ways'
 	@echo 'make fuzz            fuzz what strangers and files hand to picam: a minute a target, or [TARGET=...] [TIME=SECONDS];'
 	@echo '                     test-fuzz is the minute, as CI does it'
-	@echo 'make bench           print processor time, latency and memory figures'
+	@echo 'make bench           compare picam with other servers: tables, JSON and a plot in target/bench; ARGS=docs'
 	@echo 'make bench-camera    run picam and the Python service it replaces side by side in qemu, into docs/performance.md'
 
 run:
@@ -127,8 +127,9 @@ test-all: test test-soak test-fuzz test-libcamera test-dist test-image test-came
 
 bench:
 	@tests/setup.sh test
-	cargo build --release --locked
-	@$(PYTHON) tests/bench/bench.py
+	@tests/setup.sh bench
+	cargo build --release --locked --bins --examples
+	@cd tests && ../$(PYTHON) -m bench.servers $(ARGS)
 
 bench-camera: dist
 	@tests/setup.sh test

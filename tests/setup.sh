@@ -3,6 +3,7 @@
 #   tests/setup.sh build    a C compiler, cmake and nasm, for libjpeg-turbo
 #   tests/setup.sh audit    .venv with the Python packages
 #   tests/setup.sh test     both, the real clients the tests start
+#   tests/setup.sh bench    what make bench needs besides: a server that picam is compared with, a library for plots
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -24,6 +25,8 @@ test="python3-venv busybox curl dbus-daemon dbus-bin ffmpeg iproute2 libimage-ex
 # whose names differ between releases, are unpacked beside them.
 unpacked="nginx caddy prometheus motion avahi-daemon"
 
+bench=ustreamer
+
 # Read and not installed: Home Assistant wants some hundred packages, its camera's functions two.
 home_assistant="homeassistant==2024.3.3"
 
@@ -36,8 +39,9 @@ case $what in
 build) wanted=$build ;;
 audit) wanted=python3-venv ;;
 test) wanted="$build $test" ;;
+bench) wanted=$bench ;;
 *)
-    echo "usage: tests/setup.sh build|audit|test" >&2
+    echo "usage: tests/setup.sh build|audit|test|bench" >&2
     exit 2
     ;;
 esac
@@ -65,6 +69,10 @@ if [ "$what" != build ] && ! cmp -s tests/requirements.txt .venv/installed; then
     python3 -m venv .venv
     .venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
     cp tests/requirements.txt .venv/installed
+fi
+
+if [ "$what" = bench ]; then
+    .venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/bench/requirements.txt
 fi
 
 if [ "$what" = test ] && [ "$(cat .venv/home-assistant/complete 2>/dev/null)" != "$home_assistant" ]; then

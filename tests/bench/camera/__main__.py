@@ -14,10 +14,11 @@ from image.lab.packages import Packages
 from image.lab.rootfs import default_distribution, picam_files
 from image.lab.tools import ROOT, ToolError
 
+from ..page import write_into
 from .disk import build_disk
 from .services import MODULES, ORIGINAL, PICAM, Beside
 from .measure import FAULTS, ONE_STREAM, break_camera, measure
-from .table import SIZES, result, write_into
+from .table import SIZES, result
 
 HERTZ = 8
 BEGAN = time.monotonic()
@@ -40,7 +41,7 @@ def main():
             guest.stop()
     text = result(*services, {"kernel": packages.kernel, **versions})
     print(text)
-    write_into(PAGE, text)
+    write_into(PAGE, text, "make bench-camera")
     _say(f"written into {PAGE.relative_to(ROOT)}")
     if complaints:
         raise ToolError(f"the guest's kernel complained: {complaints}")

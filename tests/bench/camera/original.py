@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The service that picam replaces, written anew from its description: one process, Picamera2, OpenCV, http.server.
 
-    original.py WIDTHxHEIGHT HERTZ
+    original.py WIDTHxHEIGHT HERTZ [PORT]
 
-Where the description leaves a choice, this is the one that serves better: a stream keeps its rate whatever the
-encoding takes, and the camera starts at its own rate before it is slowed down. As described, no format is asked for: it
-is Picamera2's XBGR8888, whose bytes are R G B X, and OpenCV takes them for B G R X: red and blue are swapped.
+Where the description leaves a choice, this is the one that serves better: a stream keeps its rate whatever the encoding
+takes, a picture is encoded once for all who ask, and the camera starts at its own rate before it is slowed down. As
+described, no format is asked for: it is Picamera2's XBGR8888, whose bytes are R G B X, and OpenCV takes them for B G R X:
+red and blue are swapped.
 """
 
 import sys
@@ -29,6 +30,8 @@ class Camera:
     def __init__(self, size, hertz):
         self.interval = 1 / hertz
         self._newest = None
+        self._lock = threading.Lock()
+        self._encoded = None, None
         self._camera = Picamera2()
         self._camera.configure(self._camera.create_video_configuration(main={"size": size}, buffer_count=4))
         self._camera.start()
@@ -43,7 +46,12 @@ class Camera:
     def jpeg(self):
         """The newest picture, encoded; None before the first."""
         picture = self._newest
-        return None if picture is None else cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+        if picture is None:
+            return None
+        with self._lock:
+            if self._encoded[0] is not picture:
+                self._encoded = picture, cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+            return self._encoded[1]
 
     def set(self, controls):
         self._camera.set_controls(controls)
@@ -100,8 +108,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main():
-    size, hertz = sys.argv[1:]
-    server = ThreadingHTTPServer(("", PORT), Handler)
+    size, hertz, *port = sys.argv[1:]
+    server = ThreadingHTTPServer(("", int(port[0]) if port else PORT), Handler)
     server.camera = Camera(tuple(int(side) for side in size.split("x")), float(hertz))
     server.serve_forever()
 

@@ -3,10 +3,10 @@
 import statistics
 from typing import Callable, NamedTuple
 
+from ..page import markdown
 from .measure import FAULTS
 from .readings import CONTROLS
 
-BEGIN, END = "<!-- written by make bench-camera -->", "<!-- end -->"
 # Smaller differences are none.
 NOISE = 0.03
 # Between two pictures, in seconds: what fails at another moment costs one more or less.
@@ -108,15 +108,10 @@ def _note(row, original, picam):
     return ("equal" if other <= one + abs(one) * NOISE else "**worse**") + (f": {row.why}" if row.why else "")
 
 
-def _markdown(head, rows):
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def figures_table(original, picam):
     """The two services at one size."""
     rows = [[row.name, row.text(original), row.text(picam), _note(row, original, picam)] for row in ROWS]
-    return _markdown(["", "the original", "picam", "where picam is not better"], rows)
+    return markdown(["", "the original", "picam", "where picam is not better"], rows)
 
 
 def _outage_text(which, outage):
@@ -142,23 +137,14 @@ def outages_table(original, picam):
     for which in FAULTS:
         both = [outages[which.name] for outages in (original, picam)]
         rows.append([which.name, *(_outage_text(which, outage) for outage in both), _outage_note(*both)])
-    return _markdown(["what the camera does", "the original", "picam", "where picam is not better"], rows)
+    return markdown(["what the camera does", "the original", "picam", "where picam is not better"], rows)
 
 
 def result(original, picam, versions):
     """All of it. original, picam: (figures by size, outages by fault) of each."""
     parts = []
     for size in SIZES:
-        parts += [f"### At {size[0]}×{size[1]}, 8 Hz, quality 100", figures_table(original[0][size], picam[0][size])]
-    parts += [f"### When the camera fails, at {SIZES[0][0]}×{SIZES[0][1]}", OUTAGES, outages_table(original[1], picam[1])]
+        parts += [f"#### At {size[0]}×{size[1]}, 8 Hz, quality 100", figures_table(original[0][size], picam[0][size])]
+    parts += [f"#### When the camera fails, at {SIZES[0][0]}×{SIZES[0][1]}", OUTAGES, outages_table(original[1], picam[1])]
     parts.append("Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".")
     return "\n\n".join(parts)
-
-
-def write_into(page, text):
-    """Puts `text` between the marks of a page."""
-    before, mark, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not mark or not end:
-        raise ValueError(f"{page}: expected {BEGIN} and {END}")
-    page.write_text(f"{before}{mark}\n\n{text}\n\n{end}{after}")

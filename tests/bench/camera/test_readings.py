@@ -7,6 +7,7 @@ from camera.picture import ROWS, STAMP_BITS, STAMP_ROWS
 
 from bench.camera import readings, table
 from bench.camera.measure import FAULTS
+from bench.page import write_into
 
 JOURNAL = """\
 1000000 frame 50 taken exposure_us=16059 gain=1122 frame_us=124988 lens=541 sharpness=886 sharpness_right=886
@@ -85,7 +86,7 @@ def test_the_table_says_where_picam_is_not_better():
 
 
 def test_the_table_goes_between_the_marks(tmp_path):
-    page = tmp_path / "page.md"
-    page.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
-    table.write_into(page, "new")
-    assert page.read_text() == f"before\n{table.BEGIN}\n\nnew\n\n{table.END}\nafter\n"
+    page, other = tmp_path / "page.md", "<!-- written by make bench -->\nother\n<!-- end -->\n"
+    page.write_text(f"{other}before\n<!-- written by make bench-camera -->\nold\n<!-- end -->\nafter\n")
+    write_into(page, "new", "make bench-camera")
+    assert page.read_text() == f"{other}before\n<!-- written by make bench-camera -->\n\nnew\n\n<!-- end -->\nafter\n"
