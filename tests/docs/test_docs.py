@@ -338,9 +338,9 @@ def test_the_changelog_is_kept():
     assert run("--version").split()[1] in (version, *re.findall(r"\d+\.\d+\.\d+", unreleased))
 
 
-# Written by cargo; what changed in it; what is not installed any more.
+# Written by cargo; what changed in it; what is not installed any more; what was measured.
 VERSION_FILES = {"Cargo.toml", "Cargo.lock", "fuzz/Cargo.lock", "CHANGELOG.md", "docs/security.md"}
-VERSION_FILES |= {"rootfs-overlay/etc/rauc/system.conf"}
+VERSION_FILES |= {"rootfs-overlay/etc/rauc/system.conf", "docs/performance.md"}
 
 
 def test_the_version_is_in_one_place():
