@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Plays the dma-heaps that libcamera and picam allocate from. Debian's kernel has none: these are character devices of
- * their names with an exporter of their own. The memory is not contiguous and has no devices, which nobody here minds.
+ * their class and names, by which udev and systemd know them, with an exporter of their own. The memory is not contiguous
+ * and has no devices, which nobody here minds.
  */
 #include <linux/atomic.h>
+#include <linux/cdev.h>
 #include <linux/debugfs.h>
+#include <linux/device.h>
 #include <linux/dma-buf.h>
 #include <linux/fs.h>
 #include <linux/iosys-map.h>
-#include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
@@ -116,27 +118,60 @@ static const struct file_operations heap_fops = {
 	.unlocked_ioctl = heap_ioctl,
 };
 
-#define HEAP(of) { \
-	.minor = MISC_DYNAMIC_MINOR, .name = "camera-heap-" of, .nodename = "dma_heap/" of, .fops = &heap_fops, \
+static const char *const heap_names[] = { "linux,cma", "system" };
+static dev_t heap_numbers;
+static struct cdev heap_devices;
+
+static char *heap_node(const struct device *device, umode_t *mode)
+{
+	return kasprintf(GFP_KERNEL, "dma_heap/%s", dev_name(device));
 }
-static struct miscdevice contiguous = HEAP("linux,cma"), in_pieces = HEAP("system");
+
+static const struct class heap_class = { .name = "dma_heap", .devnode = heap_node };
 
 int heap_register(void)
 {
-	int ret = misc_register(&contiguous);
+	struct device *device;
+	int ret, i;
 
+	ret = alloc_chrdev_region(&heap_numbers, 0, ARRAY_SIZE(heap_names), "dma_heap");
 	if (ret)
 		return ret;
-	ret = misc_register(&in_pieces);
+	ret = class_register(&heap_class);
 	if (ret)
-		misc_deregister(&contiguous);
+		goto no_class;
+	cdev_init(&heap_devices, &heap_fops);
+	heap_devices.owner = THIS_MODULE;
+	ret = cdev_add(&heap_devices, heap_numbers, ARRAY_SIZE(heap_names));
+	if (ret)
+		goto no_devices;
+	for (i = 0; i < ARRAY_SIZE(heap_names); i++) {
+		device = device_create(&heap_class, NULL, heap_numbers + i, NULL, "%s", heap_names[i]);
+		if (IS_ERR(device)) {
+			ret = PTR_ERR(device);
+			goto no_nodes;
+		}
+	}
+	return 0;
+
+no_nodes:
+	while (i--)
+		device_destroy(&heap_class, heap_numbers + i);
+	cdev_del(&heap_devices);
+no_devices:
+	class_unregister(&heap_class);
+no_class:
+	unregister_chrdev_region(heap_numbers, ARRAY_SIZE(heap_names));
 	return ret;
 }
 
 void heap_unregister(void)
 {
-	misc_deregister(&in_pieces);
-	misc_deregister(&contiguous);
+	for (int i = 0; i < ARRAY_SIZE(heap_names); i++)
+		device_destroy(&heap_class, heap_numbers + i);
+	cdev_del(&heap_devices);
+	class_unregister(&heap_class);
+	unregister_chrdev_region(heap_numbers, ARRAY_SIZE(heap_names));
 }
 
 static int buffers_show(struct seq_file *s, void *unused)

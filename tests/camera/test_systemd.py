@@ -1,0 +1,67 @@
+"""picam on the side of Yocto's image: what systemd lets it have, what udev gives it, and when."""
+
+import pytest
+from image.lab.rootfs import default_distribution, picam_files
+
+from camera.picture import read_picture
+from camera.systemd import SystemdGuest, build_systemd
+
+# Emulation on shared cores: only a test that would hang waits that long.
+SECONDS = 1200
+CAMERA = ["/dev/media0", "/dev/video0", "/dev/v4l-subdev0", "/dev/dma_heap/linux,cma", "/dev/dma_heap/system", "/dev/udmabuf"]
+# In the service's control group, where the filter of devices is.
+TRY = "echo $$ >/sys/fs/cgroup/system.slice/picam.service/cgroup.procs; (exec 3<>{device}) 2>&1 && echo opened"
+
+
+@pytest.fixture(scope="module")
+def guest(packages, module, tmp_path_factory):
+    """The machine, started."""
+    parts = build_systemd(packages, module, picam_files(default_distribution()), tmp_path_factory.mktemp("systemd"))
+    guest = SystemdGuest(packages, parts, tmp_path_factory.mktemp("guest"))
+    try:
+        yield guest.start(SECONDS)
+        assert guest.complaints() == ""
+    finally:
+        guest.stop()
+
+
+def test_it_starts_without_a_failed_unit_and_serves_the_camera_on_its_network(guest):
+    guest.run("systemctl is-system-running --wait", SECONDS, check=False)
+    assert guest.run("systemctl --failed --plain --no-legend") == ""
+    assert guest.run("systemctl is-system-running") == "running"
+    # By the address that networkd has asked for.
+    _, jpeg = guest.wait_jpeg(SECONDS, "/jpg?fresh=1")
+    picture = read_picture(jpeg)
+    assert (picture.width, picture.height) == (2304, 1296)
+    assert guest.run("hostname") == "cam-7" and "cam-7.local is announced" in guest.log("picam-announce")
+    for place, kind in (("/", "squashfs"), ("/boot", "vfat"), ("/data", "ext4")):
+        assert guest.run(f"findmnt --noheadings --output FSTYPE {place}") == kind
+
+
+def test_the_camera_is_the_group_videos_and_nothing_else_is_picams(guest):
+    for device in CAMERA:
+        assert guest.run(f"stat --format='%U %G %a' {device}") == "root video 660", device
+        assert guest.run(f"sh -c '{TRY.format(device=device)}'") == "opened", device
+    for device in ("/dev/kmsg", "/dev/vda", "/dev/vda7", "/dev/hwrng", "/dev/mem"):
+        assert "Operation not permitted" in guest.run(f"sh -c '{TRY.format(device=device)}'", check=False), device
+    pid = guest.show("picam", "MainPID")
+    status = dict(line.split(":\t", 1) for line in guest.run(f"cat /proc/{pid}/status").splitlines() if ":\t" in line)
+    assert guest.run(f"id --user --name {status['Uid'].split()[0]}") == "picam"
+    assert (status["NoNewPrivs"], status["Seccomp"], status["CapEff"], status["CapBnd"]) == ("1", "2", "0" * 16, "0" * 16)
+    assert guest.status()["sandbox"] == {"mode": "on", "files": "enforced", "calls": "enforced"}
+
+
+def test_a_camera_whose_devices_have_just_appeared_is_opened(guest):
+    """udev has not given them to the group yet when picam is started."""
+    guest.run("systemctl stop picam && rmmod camera_module", SECONDS)
+    guest.run("modprobe camera_module && systemctl start picam", SECONDS)
+    guest.wait_jpeg(SECONDS, "/jpg?fresh=1")
+    said = guest.run("journalctl --boot --no-pager --output=cat --unit=picam | sed -n '/^Stopped /,$p'")
+    assert "Started picam.service" in said and "waiting for it" not in said and "ERROR" not in said, said
+
+
+def test_a_picam_that_crashes_is_started_again_and_serves(guest):
+    before = guest.show("picam", "MainPID")
+    guest.run(f"kill -SEGV {before}")
+    guest.wait_for(lambda: guest.show("picam", "MainPID") not in ("0", before), SECONDS, "a new picam")
+    guest.wait_jpeg(SECONDS, "/jpg?fresh=1")
