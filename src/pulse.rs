@@ -1,4 +1,4 @@
-//! Do pictures flow? The capture thread reports its frames here, the encode thread its JPEGs, and everybody who has
+//! Do pictures flow? The capture thread reports its frames here, the encode threads their JPEGs, and everybody who has
 //! to know reads the one verdict: /healthz, the "no signal" picture, the recovery ladder and the watchdogs.
 //!
 //! Atomics only: nobody who reads waits for a thread that may be stuck in a driver for ever.
@@ -177,7 +177,7 @@ impl Span {
     }
 }
 
-/// Written by the capture thread and the encode thread, read by all.
+/// Written by the capture thread and the encode threads, read by all.
 pub struct Pulse {
     started: Timestamp,
     phase: AtomicU8,

@@ -276,7 +276,7 @@ impl EncodeWorker {
         }
     }
 
-    /// Whether the log and the counters speak of this thread.
+    /// Whether the log speaks of the camera by this thread, and the counters of its JPEGs.
     fn leads(&self) -> bool {
         self.shrink.is_none()
     }

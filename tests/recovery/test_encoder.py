@@ -45,9 +45,10 @@ def test_an_encoder_that_hangs_is_seen_and_replaced(start):
 def test_an_encoder_of_a_smaller_size_is_seen_like_it(start):
     """Nobody wants the full size: only the other encoder has something to do."""
     for fault, line in (("hang", b"the encoder hangs"), ("fail", b"the encoder fails on every frame")):
-        picam = start()
+        picam = start({"camera": {"width": 640, "height": 360}})
         with break_encoder(picam, fault, "/stream?width=480"):
             wait_sick(picam, line)
+            assert picam.status()["counters"]["frames_encoded"] == 0, "of the full size"
             assert picam.wait() == ENCODER_LOST
 
 

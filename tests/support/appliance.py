@@ -191,15 +191,6 @@ def resident_kib(pid):
     return int(proc_status(pid, "VmRSS").split()[0])
 
 
-def threads_cpu_seconds(pid, name=""):
-    """Time on a processor so far, seconds, of the process's threads whose names begin with `name`; finer than ticks."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        if (task / "comm").read_text().startswith(name):
-            total += int((task / "schedstat").read_text().split()[0])
-    return total / 1e9
-
-
 def cpu_seconds(pid):
     """User and system time of a process so far, seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

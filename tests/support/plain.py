@@ -100,6 +100,8 @@ def main():
         while part is not None:
             headers = {"Content-Type": "image/jpeg", "Content-Length": len(part.body)}
             headers |= {"X-Timestamp": part.headers["x-timestamp"], "X-Frame": part.headers["x-frame"]}
+            if "x-signal" in part.headers:
+                headers["X-Signal"] = part.headers["x-signal"]
             writer.publish(part.body, headers)
             print(f"{time.time() - part.began:.6f}", flush=True)
             part = stream.next()

@@ -20,7 +20,7 @@ const status = (() => {
     if (!picture) return ['wait', 'connecting…'];
     const signal = performance.now() - reported < 8000 ? report.signal : null;
     if (signal === 'starting') return ['dark', 'the camera starts: no frame from it yet'];
-    if (dark && signal === 'not encoded') return ['dark', 'no picture: the encoder fails, picam starts it again'];
+    if (signal === 'not encoded') return ['dark', 'no picture: the encoder fails, picam starts it again'];
     if (dark) {
       const silence = signal === 'lost' ? report.silence_seconds + (performance.now() - reported) / 1000 : (performance.now() - fresh) / 1000;
       return ['dark', `no signal from the camera for ${dom.span(silence)}, picam is restarting it`];
