@@ -331,8 +331,10 @@ static int camera_ioctl(unsigned request, void *argument)
 		return 0;
 	}
 	case VIDIOC_STREAMON:
-		if (!__atomic_exchange_n(&running, 1, __ATOMIC_SEQ_CST) && pthread_create(&beat, NULL, capture, NULL))
+		if (!__atomic_exchange_n(&running, 1, __ATOMIC_SEQ_CST) && pthread_create(&beat, NULL, capture, NULL)) {
+			running = 0;
 			return fail(EAGAIN);
+		}
 		return 0;
 	case VIDIOC_STREAMOFF:
 		stop();

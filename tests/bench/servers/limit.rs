@@ -33,11 +33,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.parse()?))?;
     let epoll = Epoll::new(EpollCreateFlags::empty())?;
     epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
-    let mut clients: Vec<Client> = Vec::new();
+    let mut clients: Vec<Option<Client>> = Vec::new();
     let mut due = Instant::now();
     let mut events = [EpollEvent::empty(); 64];
     loop {
-        let patience = due.saturating_duration_since(Instant::now());
+        // Whole milliseconds are waited for: rather late than again and again.
+        let patience = due.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
         let count = epoll.wait(&mut events, EpollTimeout::try_from(patience)?)?;
         for event in &events[..count] {
             if event.data() == LISTENER {
@@ -47,19 +48,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     &client.stream,
                     EpollEvent::new(writable, clients.len() as u64),
                 )?;
-                clients.push(client);
+                clients.push(Some(client));
             } else {
-                clients[event.data() as usize].write();
+                write(&mut clients[event.data() as usize]);
             }
         }
         if Instant::now() >= due {
             due += interval;
             let jpeg = pictures.next().ok_or("no .jpg in FOLDER")?;
             let header = Rc::new(header(jpeg.len()));
-            for client in clients.iter_mut().filter(|client| client.picture.is_none()) {
-                client.picture = Some((Rc::clone(&header), Rc::clone(jpeg)));
-                client.write();
+            for client in clients.iter_mut().flatten() {
+                if client.picture.is_none() {
+                    client.picture = Some((Rc::clone(&header), Rc::clone(jpeg)));
+                }
             }
+            clients.iter_mut().for_each(write);
         }
     }
 }
@@ -92,21 +95,25 @@ impl Client {
             written: 0,
         })
     }
+}
 
-    /// Writes what the socket takes of its picture. One that has gone is written to in vain: nobody waits for it.
-    fn write(&mut self) {
-        while let Some((header, jpeg)) = &self.picture {
-            let mut slices = [header.as_bytes(), jpeg, END].map(IoSlice::new);
-            let mut left = &mut slices[..];
-            IoSlice::advance_slices(&mut left, self.written);
-            match self.stream.write_vectored(left) {
-                Ok(count) => self.written += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(_) => self.written = usize::MAX,
+/// Writes what a client's socket takes of its picture. One that has gone is forgotten.
+fn write(slot: &mut Option<Client>) {
+    let Some(client) = slot else { return };
+    while let Some((header, jpeg)) = &client.picture {
+        let mut slices = [header.as_bytes(), jpeg, END].map(IoSlice::new);
+        let mut left = &mut slices[..];
+        IoSlice::advance_slices(&mut left, client.written);
+        match client.stream.write_vectored(left) {
+            Ok(count) => client.written += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Err(_) => {
+                *slot = None;
+                return;
             }
-            if self.written >= header.len() + jpeg.len() + END.len() {
-                (self.picture, self.written) = (None, 0);
-            }
+        }
+        if client.written >= header.len() + jpeg.len() + END.len() {
+            (client.picture, client.written) = (None, 0);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! measured with by `make bench`.
 //!
 //! `bench-load PORT PATH CLIENTS SECONDS PID header|stamp` prints one line of JSON. A picture's age, at its last byte, is
-//! from the header X-Timestamp, or from the stamp that `camera.stamp` and tests/bench/camera.c draw into it: servers
+//! from the header X-Timestamp, or from the stamp that the cameras made of software beside this file draw into it: servers
 //! disagree on what the header means. PID is the server's, for its processor time and memory.
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let spent = processor_seconds(pid)? - spent;
     println!(
         "{}",
-        seen.told(clients.len(), measured, spent, resident_mb(pid)?)
+        seen.told(clients.len(), measured, spent, resident_megabytes(pid)?)
     );
     Ok(())
 }
@@ -285,12 +285,12 @@ fn processor_seconds(pid: u32) -> Result<f64, Box<dyn std::error::Error>> {
     Ok((user + system) / ticks as f64)
 }
 
-fn resident_mb(pid: u32) -> Result<f64, Box<dyn std::error::Error>> {
+fn resident_megabytes(pid: u32) -> Result<f64, Box<dyn std::error::Error>> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib: f64 = line
         .and_then(|line| line.split_whitespace().next())
         .ok_or("no VmRSS")?
         .parse()?;
-    Ok(kib / 1024.0)
+    Ok(kib * 1024.0 / 1e6)
 }

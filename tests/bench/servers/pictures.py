@@ -1,4 +1,4 @@
-"""The photographs in the form in which each server takes them; the very same samples for all who encode."""
+"""The photographs in the form in which each server takes them; all who encode get the same pictures."""
 
 import cv2
 import numpy
@@ -21,12 +21,19 @@ class Pictures:
             y4m.write(f"YUV4MPEG2 W{width} H{height} F8:1 Ip A1:1 C420jpeg\n".encode())
             for file in sorted(self.photographs.glob("*.jpg")):
                 picture = cv2.imread(str(file))
-                planar = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)
+                planar = _planar(picture)
                 y4m.write(b"FRAME\n" + planar.tobytes())
                 yu12.write(planar.tobytes())
                 yuyv.write(_packed(planar, height).tobytes())
                 (self.jpegs / file.name).write_bytes(photos.jpeg(picture, quality))
         cv2.imwrite(str(self.ppm), picture)
+
+
+def _planar(picture):
+    """4:2:0 as JPEGs have it: full range."""
+    luma, v, u = cv2.split(cv2.cvtColor(picture, cv2.COLOR_BGR2YCrCb))
+    chroma = [cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for plane in (u, v)]
+    return numpy.concatenate([plane.reshape(-1, luma.shape[1]) for plane in (luma, *chroma)])
 
 
 def _packed(planar, height):

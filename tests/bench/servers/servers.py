@@ -47,7 +47,8 @@ class Server:
                         if b"\xff\xd9\r\n" in came:
                             return
             except OSError:
-                time.sleep(0.005)  # it does not listen yet, and tells nobody when it does
+                pass
+            time.sleep(0.005)  # it does not listen yet, or has no picture, and tells nobody when it does
         raise AssertionError(f"{self.name}: no picture within {PATIENCE} s")
 
     def stop(self):

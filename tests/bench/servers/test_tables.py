@@ -24,7 +24,7 @@ def test_ages_processor_and_costs():
     ages, spent, costs = rows(text, "fast")
     assert ages == ["10.0 / 20.0", "10.0 / 20.0", "10.0 / 20.0 |"]
     assert spent == ["5", "160", "175", "475 |"]
-    # 0.64 s in 4 s, 8 frames a second; 315 ms a second more for 199 times 8 frames.
+    # 0.64 s for 32 frames; 315 ms a second more for 199 times 8 frames.
     assert costs == ["1250", "20.0", "198", "41", "240", "70 |"]
     ages, spent, costs = rows(text, "slow")
     assert ages == ["10.0 / 20.0 (4.0 Hz)", "no picture", "failed |"]

@@ -36,8 +36,9 @@ class Picamera2:
 
     def capture_array(self):
         """Waits for the next picture, and copies it as Picamera2 does."""
-        self._due = max(self._due + self._interval, time.monotonic())
-        time.sleep(self._due - time.monotonic())
+        now = time.monotonic()
+        self._due = max(self._due + self._interval, now)
+        time.sleep(self._due - now)
         captured = time.time()
         picture = self._pictures[self._number % len(self._pictures)].copy()
         mark = numpy.empty((4 * stamp.block_size(picture.shape[1]), picture.shape[1]), numpy.uint8)
