@@ -33,7 +33,8 @@ def test_it_starts_without_a_failed_unit_and_serves_the_camera_on_its_network(gu
     _, jpeg = guest.wait_jpeg(SECONDS, "/jpg?fresh=1")
     picture = read_picture(jpeg)
     assert (picture.width, picture.height) == (2304, 1296)
-    assert guest.run("hostname") == "cam-7" and "cam-7.local is announced" in guest.log("picam-announce")
+    assert guest.run("hostname") == "cam-7"
+    guest.wait_for(lambda: "cam-7.local is announced" in guest.log("picam-announce"), SECONDS, "the name")
     for place, kind in (("/", "squashfs"), ("/boot", "vfat"), ("/data", "ext4")):
         assert guest.run(f"findmnt --noheadings --output FSTYPE {place}") == kind
 
@@ -53,8 +54,7 @@ def test_the_camera_is_the_group_videos_and_nothing_else_is_picams(guest):
 
 def test_a_camera_whose_devices_have_just_appeared_is_opened(guest):
     """udev has not given them to the group yet when picam is started."""
-    guest.run("systemctl stop picam && rmmod camera_module", SECONDS)
-    guest.run("modprobe camera_module && systemctl start picam", SECONDS)
+    guest.run("systemctl stop picam && rmmod camera_module && modprobe camera_module && systemctl start picam", SECONDS)
     guest.wait_jpeg(SECONDS, "/jpg?fresh=1")
     said = guest.run("journalctl --boot --no-pager --output=cat --unit=picam | sed -n '/^Stopped /,$p'")
     assert "Started picam.service" in said and "waiting for it" not in said and "ERROR" not in said, said
