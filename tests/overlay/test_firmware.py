@@ -22,7 +22,7 @@ case $1 in
 esac
 """
 BLIND = LIVE.replace("echo live $n", "echo blind no signal")
-SHORT = {"guard": {"PAUSE": 1, "TRIAL_FRESH": 3, "TRIAL_LIMIT": 30}}
+SHORT = {"guard": {"PAUSE": 1, "TRIAL_FRESH": 3, "TRIAL_LIMIT": 600}}
 
 
 def reset(autoboot, tryboot, bootloader, broken=()):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from support import raw
-from support.appliance import ROOT, toml
+from support.appliance import PATIENCE, ROOT, toml
 from support.attackers import HONEST, Exhaust, Flood
 from support.overlay import Overlay, unavailable
 from support.swarm import Swarm
@@ -15,12 +15,13 @@ from support.tries import holds_once
 
 pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 
-# The guard's own times are minutes; what is compared stays in proportion. A trial is longer than two frames may be apart.
-SHORT = {"PAUSE": 1, "KILL_SILENT": 6, "KILL_BLIND": 6, "RESTART_SILENT": 20, "RESTART_BLIND": 40, "TRIAL_FRESH": 8, "TRIAL_LIMIT": 40}
+# The guard's own times are minutes; what is compared stays in proportion. A trial is longer than two frames may be apart, and
+# where it is to succeed it has all the time that a busy machine may need.
+SHORT = {"PAUSE": 1, "KILL_SILENT": 6, "KILL_BLIND": 6, "RESTART_SILENT": 20, "RESTART_BLIND": 40, "TRIAL_FRESH": 8, "TRIAL_LIMIT": 600}
 # `make attack` lets neighbours attack for minutes, beside a guard with the times that it ships with.
 ATTACK = float(os.environ.get("PICAM_ATTACK_SECONDS", 0))
 # With a picam that is a script, which never needs more time than that.
-QUICK = {**SHORT, "KILL_SILENT": 4, "KILL_BLIND": 4, "RESTART_BLIND": 8, "TRIAL_FRESH": 7, "TRIAL_LIMIT": 12, "BACKEND_LIMIT": 2}
+QUICK = {**SHORT, "KILL_SILENT": 4, "KILL_BLIND": 4, "RESTART_BLIND": 8, "TRIAL_FRESH": 7, "BACKEND_LIMIT": 2}
 SITE = {"camera": {"source": "pattern", "width": 640, "height": 360, "rate": 3.0}, "jpeg": {"quality": 80}}
 PORT = 8000
 # A picam that says to the guard what /run/answer says; {n} is the number of the question.
@@ -68,7 +69,7 @@ def asked(root):
 def wait_asked(root, more):
     """Waits until the guard has asked this many times more; returns how long that took, seconds."""
     before, started = asked(root), time.monotonic()
-    root.wait(lambda: asked(root) >= before + more, "the guard to ask", 120)
+    root.wait(lambda: asked(root) >= before + more, "the guard to ask")
     return time.monotonic() - started
 
 
@@ -109,7 +110,7 @@ def test_a_trial_is_committed_while_a_neighbour_attacks(make_root):
     with root.network(), Exhaust(PORT) as attacker:
         serving(root)
         attacker.wait_answers(429, 10)
-        root.wait_event("slot B is committed", 120 + ATTACK)
+        root.wait_event("slot B is committed", PATIENCE + ATTACK)
     assert "boot_partition=3" in root.shell("cat /boot/autoboot.txt").split("[tryboot]")[0]
     assert "reboot" not in root.events()
 
@@ -147,7 +148,7 @@ def test_a_picam_that_does_not_answer_is_killed(make_root):
 
 def test_frames_of_a_trial_are_counted_by_their_numbers_alone(make_root):
     """No clock takes part: neither picam's line nor the guard knows the time of day."""
-    root = make_root(says="echo live 7", slot="B")
+    root = make_root(says="echo live 7", slot="B", TRIAL_LIMIT=12)
     root.start("/usr/lib/picam/guard")
     root.wait_event("no 7 s of fresh frames within 12 s")
     root.wait_event("(?m)^reboot")
@@ -161,7 +162,7 @@ def test_a_picam_that_starts_again_within_a_trial_counts_anew(make_root):
     root.start("/usr/lib/picam/guard")
     wait_asked(root, 2)
     answer(root, "echo live $n")
-    root.wait_event("slot B is committed: fresh frames for [7-9] s", 120)
+    root.wait_event(r"slot B is committed: fresh frames for \d+ s")
     root.wait(lambda: root.shell("cat /run/picam/starts").endswith("B 1.0.0 trial committed"), "the log of the starts")
     # A guard that starts again finds frames, and nothing that is news.
     asked_before = asked(root)
