@@ -37,7 +37,7 @@ def test_stills_beside_the_stream_cost_it_no_frame(pi5_guest, shape, report):
 
 def test_a_still_each_two_seconds_beside_ten_clients_costs_no_frame_and_no_memory(pi5_guest, report):
     guest = pi5_guest
-    guest.plug()
+    guest.plug(board="pi5")
     try:
         guest.start_picam(SMALL + 'still = "always"\n')
         guest.wait_jpeg(60)
