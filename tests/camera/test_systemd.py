@@ -19,14 +19,15 @@ def guest(packages, module, tmp_path_factory):
     parts = build_systemd(packages, module, picam_files(default_distribution()), tmp_path_factory.mktemp("systemd"))
     guest = SystemdGuest(packages, parts, tmp_path_factory.mktemp("guest"))
     try:
-        yield guest.start(SECONDS)
+        guest.start(SECONDS)
+        guest.run("systemctl is-system-running --wait", SECONDS, check=False)
+        yield guest
         assert guest.complaints() == ""
     finally:
         guest.stop()
 
 
 def test_it_starts_without_a_failed_unit_and_serves_the_camera_on_its_network(guest):
-    guest.run("systemctl is-system-running --wait", SECONDS, check=False)
     assert guest.run("systemctl --failed --plain --no-legend") == ""
     assert guest.run("systemctl is-system-running") == "running"
     # By the address that networkd has asked for.
