@@ -19,14 +19,18 @@ pub(super) struct NoSignal {
 
 impl NoSignal {
     pub(super) fn new((width, height): (usize, usize)) -> Self {
-        let background = Picture::filled(width, height, [48, 128, 128]);
         let now = Timestamp::now();
+        let background = Picture::filled(width, height, [48, 128, 128]);
+        Self::on(background, 0, now, now.unix())
+    }
+
+    fn on(background: Picture, sequence: u64, captured: Timestamp, unix: Duration) -> Self {
         Self {
             pool: Pool::new(background.clone()),
             background,
-            sequence: 0,
-            captured: now,
-            unix: now.unix(),
+            sequence,
+            captured,
+            unix,
         }
     }
 
@@ -34,13 +38,7 @@ impl NoSignal {
     pub(super) fn remember(&mut self, last: &Frame) {
         let mut background = Picture::copied(last.width, last.height, last.planes.as_ref());
         background.dim();
-        *self = Self {
-            pool: Pool::new(background.clone()),
-            background,
-            sequence: last.sequence,
-            captured: last.captured,
-            unix: last.unix,
-        };
+        *self = Self::on(background, last.sequence, last.captured, last.unix);
     }
 
     /// The picture for now, when there was no frame for `silence`. Its number and time are the last frame's: what is to
