@@ -81,7 +81,7 @@ impl Stamp {
 }
 
 /// CRC-16/CCITT-FALSE: polynomial 0x1021, start 0xffff, nothing reflected.
-fn crc16(bytes: &[u8]) -> u16 {
+pub fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xffff, |crc, &byte| {
         (0..8).fold(crc ^ u16::from(byte) << 8, |crc, _| {
             if crc & 0x8000 != 0 {

@@ -5,7 +5,7 @@ mod scale;
 mod turn;
 mod window;
 
-pub use draw::{STAMP_BITS, Stamp, text};
+pub use draw::{STAMP_BITS, Stamp, crc16, text};
 pub use scale::{crop, scale};
 pub use turn::Turn;
 pub use window::Window;

@@ -7,6 +7,7 @@
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, recv};
+use picam::picture::{STAMP_BITS, crc16};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
@@ -244,7 +245,7 @@ impl Stamps {
 
 /// Unix seconds in the stamp of a JPEG of which `start` came. See src/picture/draw.rs for its layout.
 fn stamp_time(start: &[u8]) -> Option<f64> {
-    const COLUMNS: usize = 48;
+    const COLUMNS: usize = STAMP_BITS / 2;
     let mut decompressor = Decompressor::new().ok()?;
     let header = decompressor.read_header(start).ok()?;
     decompressor
@@ -262,18 +263,13 @@ fn stamp_time(start: &[u8]) -> Option<f64> {
     let _ = decompressor.decompress(start, gray); // it ends early; the stamp is at the top
     let block = (header.width / 72) & !1;
     let centre = |index: usize| (index * block + block + block / 2) / 8;
-    let bits = (0..2 * COLUMNS).fold(0u128, |bits, index| {
+    let bits = (0..STAMP_BITS).fold(0u128, |bits, index| {
         let at = centre(index / COLUMNS) * scaled.width + centre(index % COLUMNS);
         bits << 1 | u128::from(pixels[at] > 128)
     });
     let payload = &(bits >> 16).to_be_bytes()[6..];
-    let told = payload.iter().fold(0xffffu16, |crc, &byte| {
-        (0..8).fold(crc ^ u16::from(byte) << 8, |crc, _| {
-            (crc << 1) ^ ((crc >> 15) * 0x1021)
-        })
-    });
     let milliseconds = (bits >> 16) as u64 & 0xffff_ffff_ffff;
-    (told == bits as u16).then_some(milliseconds as f64 / 1000.0)
+    (crc16(payload) == bits as u16).then_some(milliseconds as f64 / 1000.0)
 }
 
 /// Time on a processor that a process has spent so far, threads that have ended among it.
