@@ -9,6 +9,7 @@ from pathlib import Path
 from image.lab.access import MachineError
 from image.lab.bootfs import pack_initramfs, start_initramfs
 from image.lab.guest import InitramfsGuest, shell_devices
+from image.lab.rootfs import add_files
 from image.lab.tools import GUEST, run
 
 from camera.picture import read_picture
@@ -44,11 +45,7 @@ def build_initramfs(packages, module, files, folder, more_modules=()):
     shutil.copy(GUEST / "S98shell", tree / "S98shell")
     shutil.copy(module, tree / "camera_module.ko")
     (tree / "modules").write_text("\n".join(names) + "\n")
-    for name, content in files.items():
-        path = tree / "usr" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        path.chmod(0o644 if name.startswith("share/") else 0o755)
+    add_files(tree, files)
     target = Path(folder) / "initramfs.img"
     pack_initramfs(tree, target)
     return target

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from image.lab.bootfs import COMMAND_LINE, DISK_SIGNATURE, initramfs, make_fat
 from image.lab.disk import make_disk
-from image.lab.rootfs import copy_modules
+from image.lab.rootfs import add_files, copy_modules
 from image.lab.tools import GUEST, ROOT, run
 
 from camera.guest import MODULES, Guest
@@ -44,11 +44,7 @@ def build_systemd(packages, module, files, folder):
     _leave_out(tree)
     for name in ("proc", "sys", "dev", "run", "tmp", "data", "boot", "root", "var", "etc/systemd/system"):
         (tree / name).mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        path = tree / "usr" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        path.chmod(0o644 if name.startswith("share/") else 0o755)
+    add_files(tree, files)
     _as_the_recipes_say(tree)
     _users(tree)
     _applets(tree)

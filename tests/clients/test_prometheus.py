@@ -15,8 +15,9 @@ import pytest
 from support.appliance import PATIENCE, ROOT
 from support.output import started
 from support.process import stop
+from support.unpacked import UNPACKED
 
-PROGRAMS = ROOT / ".venv" / "unpacked" / "usr" / "bin"  # tests/setup.sh unpacks them there
+PROGRAMS = UNPACKED / "bin"
 FLEET = ROOT / "docs" / "fleet"
 SMALL = {"camera": {"width": 320, "height": 180, "rate": 2}}
 

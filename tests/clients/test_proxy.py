@@ -12,8 +12,7 @@ import pytest
 
 from support import raw
 from support.appliance import ROOT
-
-PROXIES = ROOT / ".venv" / "unpacked" / "usr"  # tests/setup.sh unpacks them there
+from support.unpacked import UNPACKED
 
 # Of docs/https.md.
 NAME = "camera.example.org"
@@ -44,7 +43,7 @@ def run_nginx(folder, servers):
             {servers}
         }}"""
     (folder / "nginx.conf").write_text(settings)
-    return [str(PROXIES / "sbin/nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    return [str(UNPACKED / "sbin/nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
 
 
 def nginx(folder, picam, port):
@@ -69,7 +68,7 @@ def caddy_tls(folder, picam, port):
 def run_caddy(folder, sites):
     options = "admin off\n    auto_https disable_redirects\n    skip_install_trust\n    storage file_system " + str(folder)
     (folder / "Caddyfile").write_text(f"{{\n    {options}\n}}\n{sites}")
-    return [str(PROXIES / "bin/caddy"), "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+    return [str(UNPACKED / "bin/caddy"), "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
 
 
 def answers(port, process):

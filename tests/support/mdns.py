@@ -7,12 +7,12 @@ import subprocess
 import sys
 import time
 
-from support.appliance import BINARY, PATIENCE, ROOT, toml
+from support.appliance import BINARY, PATIENCE, toml
 from support.output import started
 from support.process import PYTHON, TESTS, stop
+from support.unpacked import UNPACKED, libraries
 
 ANNOUNCE = BINARY.with_name("picam-announce")
-UNPACKED = ROOT / ".venv/unpacked/usr"
 SERVICE = "_http._tcp.local."
 # avahi looks its user up, which is not here, and makes a folder for its socket.
 _AVAHI = """
@@ -68,8 +68,7 @@ class Avahi(_Program):
                 (folder / name).write_text(text.read() + line)
         (folder / "avahi.conf").write_text(f"[server]\nhost-name={host}\nenable-dbus=no\nuse-ipv4=yes\nuse-ipv6=yes\n")
         script = _AVAHI.format(folder=folder, program=UNPACKED / "sbin/avahi-daemon")
-        libraries = ":".join(map(str, UNPACKED.glob("lib/*-linux-*")))
-        super().__init__(prefix, host, ["sh", "-c", script], LD_LIBRARY_PATH=libraries)
+        super().__init__(prefix, host, ["sh", "-c", script], **libraries())
 
     def __enter__(self):
         self.wait("Server startup complete")

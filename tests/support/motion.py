@@ -6,12 +6,10 @@ import time
 
 import cv2
 
-from support.appliance import ROOT
 from support.output import started
 from support.process import stop
+from support.unpacked import UNPACKED, libraries
 from support.viewers import Shown
-
-UNPACKED = ROOT / ".venv" / "unpacked" / "usr"
 
 
 class Motion:
@@ -37,9 +35,8 @@ class Motion:
             "stream_port": 0,
         }
         (place / "motion.conf").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
-        libraries = ":".join(map(str, UNPACKED.glob("lib/*-linux-*")))
         command = [UNPACKED / "bin/motion", "-n", "-c", place / "motion.conf"]
-        self.process, self.output = started(command, place, {"HOME": str(place), "LD_LIBRARY_PATH": libraries})
+        self.process, self.output = started(command, place, {"HOME": str(place), **libraries()})
 
     def __enter__(self):
         return self

@@ -15,7 +15,7 @@ class Pictures:
         self.raw = {name: folder / f"photographs.{name}" for name in ("YU12", "YUYV")}
         self.jpegs = folder / "jpegs"
         self.ppm = folder / "photograph.ppm"
-        self.jpegs.mkdir()
+        self.jpegs.mkdir(parents=True)
         width, height = photos.SIZE
         with self.y4m.open("wb") as y4m, self.raw["YU12"].open("wb") as yu12, self.raw["YUYV"].open("wb") as yuyv:
             y4m.write(f"YUV4MPEG2 W{width} H{height} F8:1 Ip A1:1 C420jpeg\n".encode())

@@ -8,13 +8,14 @@ import subprocess
 import time
 from pathlib import Path
 
-from support.appliance import BINARY, ROOT, toml
+from support.appliance import BINARY, toml
 from support.process import PYTHON, TESTS, stop
+from support.raw import free_port
+from support.unpacked import UNPACKED, libraries
 
 HERE = Path(__file__).parent
 HERTZ = 8
 SIZE = "2304x1296"
-UNPACKED = ROOT / ".venv" / "unpacked" / "usr"
 EXAMPLES = BINARY.parent / "examples"
 PATIENCE = 60
 
@@ -59,11 +60,6 @@ class Server:
 
     def __exit__(self, *_):
         self.stop()
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def picam(folder, name, quality, **camera):
@@ -134,7 +130,7 @@ def motion(folder, pictures, quality):
     }
     config = folder / "motion.conf"
     config.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
-    env |= {"LD_LIBRARY_PATH": ":".join(map(str, UNPACKED.glob("lib/*-linux-*"))), "HOME": str(folder)}
+    env |= {"HOME": str(folder), **libraries()}
     return Server("motion", [UNPACKED / "bin/motion", "-n", "-c", config], port, path="/", env=env)
 
 
@@ -155,7 +151,6 @@ def versions():
 
 
 def _version(command):
-    libraries = {"LD_LIBRARY_PATH": ":".join(map(str, UNPACKED.glob("lib/*-linux-*")))}
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | libraries)
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | libraries())
     found = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)
     return found[0] if found else "?"

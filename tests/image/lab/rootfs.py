@@ -49,6 +49,15 @@ def picam_files(distribution):
     return files
 
 
+def add_files(tree, files):
+    """Writes picam_files() below usr of `tree`."""
+    for name, content in files.items():
+        path = Path(tree) / "usr" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(0o644 if name.startswith("share/") else 0o755)
+
+
 def default_distribution():
     """PICAM_DIST_ARCHIVE, or the newest tarball of dist/."""
     if os.environ.get("PICAM_DIST_ARCHIVE"):
@@ -112,8 +121,7 @@ class RootTree:
             (self.folder / "var" / link).symlink_to("/run" if link == "run" else "/tmp")
         self._add_programs(packages)
         shutil.copytree(ROOT / "rootfs-overlay", self.folder, symlinks=True, dirs_exist_ok=True)
-        for name, content in picam_files(distribution).items():
-            self.write(f"usr/{name}", content, 0o755 if name.startswith("bin/") else 0o644)
+        add_files(self.folder, picam_files(distribution))
         for name in ("passwd", "shadow", "group"):
             shutil.copy(GUEST / name, self.folder / "etc" / name)
         shutil.copy(GUEST / "S98shell", self.folder / "etc/init.d/S98shell")
