@@ -228,6 +228,10 @@ impl EncodeWorker {
             match self.job.feed.next(until.min(now.after(NO_SIGNAL_INTERVAL))) {
                 Work::Stop => return,
                 Work::Encode(arrival) => self.publish(arrival, true),
+                // What its client ran into has gone with it. The full size stays in doubt until a frame is encoded.
+                Work::Nothing if !self.leads() && !self.job.feed.is_wanted() => {
+                    self.pulse().forget_failures();
+                }
                 Work::Nothing => {}
             }
             let now = Timestamp::now();

@@ -23,8 +23,7 @@ impl EncoderPulse {
     /// It has published a JPEG.
     pub fn published(&self) {
         self.began.clear();
-        self.failed_first.clear();
-        self.failed_last.clear();
+        self.forget_failures();
     }
 
     /// It has refused a frame.
@@ -34,6 +33,12 @@ impl EncoderPulse {
         if self.failed_first.get().is_none() {
             self.failed_first.set(now);
         }
+    }
+
+    /// Nobody wants its JPEGs any more.
+    pub fn forget_failures(&self) {
+        self.failed_first.clear();
+        self.failed_last.clear();
     }
 
     /// Whether it works on one frame for longer than `limit`.

@@ -1,5 +1,7 @@
 """An encoder that fails on every frame, hangs or panics: /healthz says so, and a new process follows."""
 
+import time
+
 from support import raw
 from support.appliance import PATIENCE
 
@@ -50,6 +52,15 @@ def test_an_encoder_of_a_smaller_size_is_seen_like_it(start):
             wait_sick(picam, line)
             assert picam.status()["counters"]["frames_encoded"] == 0, "of the full size"
             assert picam.wait() == ENCODER_LOST
+
+
+def test_a_smaller_size_that_failed_is_forgotten_when_its_client_has_gone(start):
+    picam = start({"camera": {"width": 640, "height": 360}})
+    with break_encoder(picam, "fail", "/stream?width=480"):
+        wait_sick(picam, b"the encoder fails on every frame")
+    deadline = time.monotonic() + PATIENCE
+    while picam.get("/healthz")[0] != 200:
+        assert time.monotonic() < deadline and picam.process.poll() is None
 
 
 def test_an_encoder_that_panics_ends_picam_at_once(start):
