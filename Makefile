@@ -14,7 +14,7 @@ SECONDS ?= 3600
 TIME ?= 60
 TARGET ?=
 
-.PHONY: help run test audit test-libcamera dist test-dist image test-image test-image-full test-wifi test-camera test-camera-full test-distro test-fleet test-all \
+.PHONY: help run test audit test-libcamera dist test-dist image test-image test-image-full test-wifi test-camera test-camera-full test-guests test-distro test-fleet test-all \
 	bench bench-camera attack soak test-soak fuzz test-fuzz
 # What compares, counts or measures does so best with the processors for itself.
 .NOTPARALLEL:
@@ -89,27 +89,28 @@ dist:
 test-dist: dist
 	@tests/setup.sh test
 	@tests/dist/setup.sh
-	PICAM_DIST_ARCHIVE=dist/picam-$(VERSION)-aarch64.tar.xz $(PYTHON) -m pytest tests/dist
+	PICAM_DIST_ARCHIVE=dist/picam-$(VERSION)-aarch64.tar.xz $(PYTHON) -m pytest tests/dist --numprocesses 2 --dist loadfile
 
 image: dist
 	@tests/image/setup.sh
 	@cd tests && python3 -m image.lab
 
-test-image test-image-full: dist
+test-image test-image-full test-camera test-camera-full: dist
 	@tests/setup.sh test
 	@tests/image/setup.sh
-	cd tests && ../$(PYTHON) -m image.lanes $(if $(filter %-full,$@),full)
+	cd tests && ../$(PYTHON) -m lanes $(@:test-%=%)
 
 test-wifi:
 	@tests/setup.sh test
 	@tests/image/setup.sh
 	@tests/wifi/setup.sh
-	@cd tests && ../$(PYTHON) -m wifi
+	cd tests && ../$(PYTHON) -m lanes wifi
 
-test-camera test-camera-full: dist
+# All that boots guests, side by side.
+test-guests: dist
 	@tests/setup.sh test
 	@tests/image/setup.sh
-	PICAM_TEST_CAMERA=$(if $(filter %-full,$@),full,yes) $(PYTHON) -m pytest tests/camera
+	cd tests && ../$(PYTHON) -m lanes image camera
 
 test-fleet:
 	@tests/setup.sh test
@@ -123,7 +124,7 @@ test-distro:
 	cargo build --release --locked
 	@BUILDROOT='$(BUILDROOT)' OE_LAYERS='$(OE_LAYERS)' tests/distro/run
 
-test-all: test test-soak test-fuzz test-libcamera test-dist test-image test-camera test-fleet test-distro
+test-all: test test-soak test-fuzz test-libcamera test-dist test-guests test-fleet test-distro
 	@echo 'make test-all: every test of every part passed'
 
 bench:

@@ -54,6 +54,8 @@ def build_initramfs(packages, module, files, folder, more_modules=()):
 class Guest(InitramfsGuest):
     """One machine, from start to stop. With `icount` its clock counts instructions. `disk`: an image, read only."""
 
+    patience = 5  # it has what other tests leave of the host
+
     def __init__(self, packages, initramfs, folder, icount=True, megabytes=1536, compatible=PI4, disk=None):
         super().__init__(folder)
         self._compatible = compatible
@@ -129,7 +131,7 @@ class Guest(InitramfsGuest):
 
     def wait_for(self, condition, seconds, what, pause=0.2):
         """Waits until `condition()` gives something; that."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * self.patience
         while not (found := condition()):
             if time.monotonic() > deadline:
                 log = self.run("tail -n 20 /tmp/picam.log", check=False)

@@ -11,13 +11,13 @@ SOURCE = ROOT / "tests/camera-module"
 LIBRARIES = ["libc6", "libelf1t64", "libssl3t64", "zlib1g", "libzstd1"]
 
 
-def build_module(packages, cache=CACHE, update=True):
+def build_module(packages, cache=CACHE):
     """The path of camera_module.ko for the kernel of `packages`; it is built anew only where something has changed."""
     here = run("dpkg", "--print-architecture").strip()
     version = packages.kernel.removesuffix("-arm64")
     headers = [f"linux-headers-{version}-arm64:arm64", f"linux-headers-{version}-common"]
     programs = [f"{name}:{here}" for name in (f"linux-kbuild-{version}", *LIBRARIES)]
-    apt = Apt(cache, "apt-headers", dict.fromkeys(("arm64", here)), update)
+    apt = Apt(cache, "apt-headers", dict.fromkeys(("arm64", here)))
     tree = apt.unpacked("headers", headers + programs)
     module = Path(cache) / "camera-module/camera_module.ko"
     run(SOURCE / "build", module, version, tree)

@@ -24,14 +24,14 @@ echo "$PICAM_LIBCAMERA_AARCH64_UNKNOWN_LINUX_GNU"
 """
 
 
-def pisp_files(distribution=None, cache=CACHE, update=True):
+def pisp_files(distribution=None, cache=CACHE):
     """{path below usr: bytes} of a picam with rpi/pisp, the data that it reads, and its libraries if it has any."""
     files = picam_files(distribution or default_distribution())
-    return files if TUNING in files else _made(cache, update)
+    return files if TUNING in files else _made(cache)
 
 
-def _made(cache, update):
-    apt = Apt(cache, "apt-sid", update=update, release=UNSTABLE)
+def _made(cache):
+    apt = Apt(cache, "apt-sid", release=UNSTABLE)
     tree = apt.unpacked("libpisp", apt.with_libraries(["libpisp-dev", "libpisp-common"])) / "usr"
     target = ROOT / "target/pisp"
     prefix = Path(run("sh", "-euc", BUILD, ROOT, tree.parent, target).strip())

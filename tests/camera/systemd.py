@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from image.lab.bootfs import COMMAND_LINE, DISK_SIGNATURE, initramfs, make_fat
-from image.lab.disk import make_disk
-from image.lab.rootfs import add_files, copy_modules
+from image.lab.disk import make_bundle, make_disk, make_keys
+from image.lab.rootfs import COMPATIBLE, add_files, copy_modules
 from image.lab.tools import GUEST, ROOT, run
 
 from camera.guest import MODULES, Guest
@@ -16,14 +16,23 @@ OVERLAY = ROOT / "rootfs-overlay"
 RECIPES = ROOT / "meta-picam/recipes-picam"
 # dash: a package's sh that no dependency names. BusyBox is there for the rest, as in the image.
 PACKAGES = ["systemd", "systemd-sysv", "udev", "kmod", "mount", "util-linux", "coreutils", "dash", "base-files", "base-passwd", "passwd"]
-PACKAGES += ["busybox-static", "e2fsprogs", "dosfstools", "grep", "sed", "procps"]
+PACKAGES += ["busybox-static", "e2fsprogs", "dosfstools", "grep", "sed", "procps", "dbus", "rauc", "rauc-service", "dropbear-bin"]
 LEFT_OUT = ["usr/share/*", "usr/lib/udev/hwdb.d", "usr/lib/systemd/catalog", "usr/lib/aarch64-linux-gnu/perl*", "etc/systemd/network"]
 KEPT = ("usr/share/base-passwd", "usr/share/dbus-1")
-# Not the guard, which would restart a machine without a camera.
-UNITS = ("picam.service", "picam-announce.service", "picam-data.service")
+UNITS = ["picam.service", "picam-announce.service", "picam-data.service", "picam-guard.service", "picam-ssh.service"]
+UNITS += ["picam-update.timer", "systemd-networkd.service", "lab-shell.service"]
+# The image's kernels have the last four built in.
+DRIVERS = [*MODULES, "i6300esb", "ext4", "vfat", "nls_cp437", "nls_ascii", "loop", "nbd", "dm_verity", "sha256_generic"]
+VERSION, NEWER = "1.0.0", "1.1.0"
+# In the image: bundles of VERSION and NEWER for a server of the guest's own, and the private key for picam-ssh.
+SERVED = "srv"
+SSH_KEY = "/root/key"
 # What an image for a camera does not have, or what takes minutes where each instruction is emulated.
 MASKED = ["ldconfig", "systemd-journal-catalog-update", "systemd-hwdb-update", "systemd-update-done", "console-getty", "systemd-logind"]
+# As the recipe does it.
+MASKED += ["rauc-mark-good"]
 MASKED += ["systemd-pstore", "systemd-machine-id-commit", "systemd-timesyncd", "systemd-resolved"]
+RELEASE = f"VERSION={{version}}\nCOMPATIBLE={COMPATIBLE}\nBUILD_TIME=1795305600\n"
 SERVICE = """\
 [Unit]
 DefaultDependencies=no
@@ -36,8 +45,8 @@ WantedBy=multi-user.target
 
 
 def build_systemd(packages, module, files, folder):
-    """(initramfs, disk) in `folder`, with the camera's module, loaded at the start as a driver is, and picam's files, {path
-    below usr: bytes}."""
+    """(initramfs, disk) in `folder`, with the drivers, the camera's among them, loaded at the start, and picam's files,
+    {path below usr: bytes}."""
     folder = Path(folder)
     tree = folder / "root"
     shutil.copytree(packages.unpacked("systemd", packages.with_dependencies(PACKAGES)), tree, symlinks=True)
@@ -52,21 +61,49 @@ def build_systemd(packages, module, files, folder):
     extra.mkdir(parents=True)
     shutil.copy(module, extra)
     (tree / "usr/lib/modules-load.d").mkdir(exist_ok=True)
-    (tree / "usr/lib/modules-load.d/camera.conf").write_text("camera_module\n")
-    copy_modules(packages, tree, [*MODULES, "ext4", "vfat", "nls_cp437", "nls_ascii"])
+    (tree / "usr/lib/modules-load.d/drivers.conf").write_text("camera_module\ni6300esb\nloop\nnbd\ndm_verity\n")
+    copy_modules(packages, tree, DRIVERS)
     shutil.copy(GUEST / "S98shell", tree / "usr/lib/lab-shell")
     shell = SERVICE.format(lines="Type=forking\nExecStart=/usr/lib/lab-shell start\nKillMode=process")
     (tree / "usr/lib/systemd/system/lab-shell.service").write_text(shell)
-    run("systemctl", f"--root={tree}", "enable", *UNITS, "lab-shell.service", "systemd-networkd.service")
+    run("systemctl", f"--root={tree}", "enable", *UNITS)
     run("systemctl", f"--root={tree}", "mask", *(f"{name}.service" for name in MASKED))
     run("systemctl", f"--root={tree}", "set-default", "multi-user.target")
-    root, boot = folder / "root.squashfs", folder / "boot.vfat"
-    run("mksquashfs", tree, root, "-comp", "zstd", "-Xcompression-level", "3", "-all-root", "-noappend", "-no-progress", "-quiet",
-        "-no-xattrs")  # fmt: skip
+    boot = folder / "boot.vfat"
     make_fat(boot, 4 << 20, "BOOT", [tree / "etc/picam-release"])  # the kernel is qemu's
-    disk = make_disk(folder / "disk.img", boot, root, folder / "partitions", {"hostname.txt": "cam-7\r\n"})
+    _bundles(tree, boot, folder)
+    site = {"hostname.txt": "cam-7\r\n", "authorized_keys": _ssh_key(tree)}
+    disk = make_disk(folder / "disk.img", boot, _squashfs(tree, folder / "root.squashfs"), folder / "partitions", site)
     initramfs(packages, folder / "initramfs", folder / "initramfs.img")
     return folder / "initramfs.img", disk
+
+
+def _squashfs(tree, target):
+    run("mksquashfs", tree, target, "-comp", "zstd", "-Xcompression-level", "3", "-all-root", "-noappend", "-no-progress", "-quiet",
+        "-no-xattrs")  # fmt: skip
+    return target
+
+
+def _bundles(tree, boot, folder):
+    """The root of these says its version and has nothing else: they are read and installed, not started."""
+    keys = make_keys(folder / "keys")["picam"]
+    configuration = (OVERLAY / "etc/rauc/system.conf").read_text()
+    (tree / "etc/rauc").mkdir(exist_ok=True)
+    (tree / "etc/rauc/system.conf").write_text(configuration.replace("@COMPATIBLE@", COMPATIBLE))
+    shutil.copy(keys[1], tree / "etc/rauc/keyring.pem")
+    (tree / SERVED).mkdir(exist_ok=True)
+    for version in (VERSION, NEWER):
+        small = folder / f"root-{version}"
+        (small / "etc").mkdir(parents=True)
+        (small / "etc/picam-release").write_text(RELEASE.format(version=version))
+        root = _squashfs(small, folder / f"root-{version}.img")
+        make_bundle(tree / SERVED / f"{version}.raucb", boot, root, version, keys, folder / f"bundle-{version}")
+
+
+def _ssh_key(tree):
+    """Makes SSH_KEY; the line for authorized_keys."""
+    command = ("qemu-aarch64-static", "-L", tree, tree / "usr/bin/dropbearkey")
+    return re.search("^ssh-ed25519 .*$", run(*command, "-t", "ed25519", "-f", f"{tree}{SSH_KEY}"), re.M)[0] + "\n"
 
 
 def _leave_out(tree):
@@ -95,7 +132,7 @@ def _as_the_recipes_say(tree):
     for name in ("usr/lib/systemd/system/picam.service", "usr/lib/systemd/system/picam-announce.service", "etc/picam/picam.toml"):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(OVERLAY / name, tree / name)
-    (tree / "etc/picam-release").write_text("VERSION=1.0.0\nCOMPATIBLE=picam-qemu-aarch64\nBUILD_TIME=1795305600\n")
+    (tree / "etc/picam-release").write_text(RELEASE.format(version=VERSION))
     # OpenEmbedded's systemd-conf asks for an address on every cable.
     network = tree / "usr/lib/systemd/network/80-wired.network"
     network.write_text("[Match]\nType=ether\n[Network]\nDHCP=yes\n")
@@ -108,7 +145,8 @@ def _as_the_recipes_say(tree):
 def _users(tree):
     """Debian's and systemd's, and those of the recipe's USERADD_PARAM."""
     for name in ("passwd", "group"):
-        shutil.copy(tree / f"usr/share/base-passwd/{name}.master", tree / f"etc/{name}")
+        text = (tree / f"usr/share/base-passwd/{name}.master").read_text()
+        (tree / f"etc/{name}").write_text(text.replace("/bin/bash", "/bin/sh"))
     wanted = re.findall(r"--user-group (?:--groups (\w+) )?([\w-]+)", (RECIPES / "picam/picam.bb").read_text())
     assert ("video", "picam") in wanted
     lines = []
@@ -139,7 +177,7 @@ class SystemdGuest(Guest):
         command = super()._command()
         line = COMMAND_LINE.format(signature=DISK_SIGNATURE, number=5, slot="A")
         command[command.index("-append") + 1] = line.strip() + " oops=panic systemd.show_status=no"
-        return command
+        return [*command, "-device", "i6300esb"]
 
     def show(self, unit, name):
         """A property of a unit."""

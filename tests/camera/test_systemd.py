@@ -4,12 +4,13 @@ import pytest
 from image.lab.rootfs import default_distribution, picam_files
 
 from camera.picture import read_picture
-from camera.systemd import SystemdGuest, build_systemd
+from camera.systemd import NEWER, SERVED, SSH_KEY, VERSION, SystemdGuest, build_systemd
 
-# Emulation on shared cores: only a test that would hang waits that long.
-SECONDS = 1200
+# Only a test that would hang waits that long, times the guest's patience.
+SECONDS = 240
 CAMERA = ["/dev/media0", "/dev/video0", "/dev/v4l-subdev0", "/dev/dma_heap/linux,cma", "/dev/dma_heap/system", "/dev/udmabuf"]
 # In the service's control group, where the filter of devices is.
+SERVER = "127.0.0.1:8080"
 TRY = "echo $$ >/sys/fs/cgroup/system.slice/picam.service/cgroup.procs; (exec 3<>{device}) 2>&1 && echo opened"
 
 
@@ -22,7 +23,8 @@ def guest(packages, module, tmp_path_factory):
         guest.start(SECONDS)
         guest.run("systemctl is-system-running --wait", SECONDS, check=False)
         yield guest
-        assert guest.complaints() == ""
+        # The last test restarts it.
+        assert not guest.is_running() or guest.complaints() == ""
     finally:
         guest.stop()
 
@@ -54,8 +56,10 @@ def test_the_camera_is_the_group_videos_and_nothing_else_is_picams(guest):
 
 
 def test_a_camera_whose_devices_have_just_appeared_is_opened(guest):
-    """udev has not given them to the group yet when picam is started."""
-    guest.run("systemctl stop picam && rmmod camera_module && modprobe camera_module && systemctl start picam", SECONDS)
+    """udev gives them to the group only a while after picam was started."""
+    late = "{ sleep 2; udevadm control --start-exec-queue; }"
+    guest.run("systemctl stop picam && rmmod camera_module && udevadm settle && udevadm control --stop-exec-queue", SECONDS)
+    guest.run(f"{late} & modprobe camera_module && systemctl start picam", SECONDS)
     guest.wait_jpeg(SECONDS, "/jpg?fresh=1")
     said = guest.run("journalctl --boot --no-pager --output=cat --unit=picam | sed -n '/^Stopped /,$p'")
     assert "Started picam.service" in said and "waiting for it" not in said and "ERROR" not in said, said
@@ -66,3 +70,41 @@ def test_a_picam_that_crashes_is_started_again_and_serves(guest):
     guest.run(f"kill -SEGV {before}")
     guest.wait_for(lambda: guest.show("picam", "MainPID") not in ("0", before), SECONDS, "a new picam")
     guest.wait_jpeg(SECONDS, "/jpg?fresh=1")
+
+
+def test_a_picam_that_hangs_is_started_again_and_serves(guest):
+    before = guest.show("picam", "MainPID")
+    guest.run(f"kill -STOP {before}")
+    guest.wait_for(lambda: guest.show("picam", "MainPID") not in ("0", before), SECONDS, "a new picam")
+    guest.wait_jpeg(SECONDS, "/jpg?fresh=1")
+    guard = guest.log("picam-guard")
+    assert "killing picam" in guard or "watchdog" in guest.show("picam", "Result") + guest.log("picam").lower(), guard
+
+
+def test_the_guard_has_the_watchdog_and_writes_the_log_of_the_starts(guest):
+    assert (guest.show("picam-guard", "ActiveState"), guest.show("picam-guard", "NRestarts")) == ("active", "0")
+    pid = guest.show("picam-guard", "MainPID")
+    assert "/dev/watchdog" in guest.run(f"ls -l /proc/{pid}/fd")
+    (start,) = guest.wait_status(lambda status: status["starts"] and status["starts"][0]["outcome"] == "serving", SECONDS)["starts"]
+    assert (start["number"], start["slot"], start["version"], start["reason"]) == (1, "A", VERSION, "power")
+    assert "cannot" not in guest.log("picam-guard"), guest.log("picam-guard")
+
+
+def test_ssh_lets_the_sites_key_in_and_no_other(guest):
+    command = "dbclient -y -y {key} root@127.0.0.1 id -un"
+    assert guest.run(command.format(key=f"-i {SSH_KEY}")).splitlines()[-1] == "root"
+    guest.run("dropbearkey -t ed25519 -f /run/other-key")
+    assert "No auth methods" in guest.run(command.format(key="-i /run/other-key"), check=False)
+
+
+def test_an_update_is_read_installed_and_tried(guest):
+    """By the timer's service, in its capabilities; after this the machine is off."""
+    assert guest.run("systemctl is-active picam-update.timer") == "active"
+    guest.run(f"systemd-run --unit=server busybox httpd -f -p {SERVER} -h /{SERVED}")
+    follow = "printf '[update]\\nurl = \"http://%s/%s.raucb\"\\n' {server} {version} >/data/picam/picam.toml && systemctl {start} picam-update"
+    guest.run(follow.format(server=SERVER, version=VERSION, start="start"), SECONDS)
+    assert f"{VERSION} runs already" in guest.log("picam-update")
+    assert guest.complaints() == ""
+    guest.run(follow.format(server=SERVER, version=NEWER, start="--no-block start"), SECONDS)
+    guest.wait_for(lambda: not guest.is_running(), SECONDS, "the restart")
+    assert "reboot: Restarting system with command '0 tryboot'" in guest.console_end(200)

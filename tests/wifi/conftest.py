@@ -1,4 +1,4 @@
-"""Fixtures: the guest with one distribution's wpa_supplicant, booted once; `python -m wifi` has made its parts."""
+"""Fixtures: the guest with one distribution's wpa_supplicant, booted once; `python -m lanes wifi` has made its parts."""
 
 import os
 
@@ -15,7 +15,7 @@ if not NAME:
 
 @pytest.fixture(scope="session")
 def guest(tmp_path_factory):
-    guest = Guest(NAME, Packages(update=False), tmp_path_factory.mktemp("guest"))
+    guest = Guest(NAME, Packages(), tmp_path_factory.mktemp("guest"))
     try:
         yield guest.start(SECONDS)
     finally:

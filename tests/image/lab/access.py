@@ -17,6 +17,9 @@ class MachineError(AssertionError):
 class Access:
     """The way in. `folder` has the shell's socket; who inherits says by history() and console_end() how it went."""
 
+    # By this every limit of time is longer than the caller says: for a machine that others keep waiting.
+    patience = 1
+
     def __init__(self, folder):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -37,14 +40,14 @@ class Access:
         """One request: (status, headers, body)."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as reply:
+            with urllib.request.urlopen(request, timeout=timeout * self.patience) as reply:
                 return reply.status, reply.headers, reply.read()
         except urllib.error.HTTPError as error:
             return error.code, error.headers, error.read()
 
     def wait_jpeg(self, seconds, path="/jpg"):
         """Waits for a whole JPEG from `path`; (headers, body)."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * self.patience
         while True:
             try:
                 status, headers, body = self.get(path, timeout=5)
@@ -62,7 +65,7 @@ class Access:
 
     def wait_status(self, condition, seconds):
         """Waits until `condition` holds for what /status says; that."""
-        deadline, status = time.monotonic() + seconds, None
+        deadline, status = time.monotonic() + seconds * self.patience, None
         while True:
             try:
                 status = self.status()
@@ -89,7 +92,7 @@ class Access:
 
     def shell_code(self, command, seconds=30):
         """(exit code, output) of a command in the guest."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * self.patience
         mark = os.urandom(6).hex()
         buffer = b""
         while True:

@@ -22,11 +22,10 @@ class Factory:
         self.root = self.folder / f"root-{FACTORY_VERSION}.img"
         self.tree = RootTree(self.folder / "root")
         stamp = self.folder / "complete"
+        self.packages = Packages()
         if reuse and stamp.exists():
-            self.packages = Packages(update=False)
             return
         stamp.unlink(missing_ok=True)
-        self.packages = Packages()
         bootfs.boot_image(self.packages, self.folder / "boot", self.boot)
         self.tree.build(self.packages, self.distribution, self.keys["picam"][1], FACTORY_VERSION)
         self.tree.squashfs(self.root)

@@ -41,6 +41,10 @@ class InitramfsGuest(Access):
             self._qemu = None
         self._close_shell()
 
+    def is_running(self):
+        """Whether it has neither been stopped nor ended by itself."""
+        return self._qemu is not None and self._qemu.poll() is None
+
     def _read_console(self, stream):
         with stream, open(self.folder / "console.log", "a", encoding="utf-8") as log:
             for raw in stream:

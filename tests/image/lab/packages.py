@@ -1,18 +1,23 @@
 """Debian's packages for the guest: the newest ones that match, through a private apt configuration.
 
 Nothing of it touches the machine's own apt. Lists and packages stay in the cache, so a second run needs the
-network only to look for newer ones, and does without if there is none.
+network only to look for newer ones, once an hour, and does without if there is none.
 """
 
+import contextlib
+import fcntl
 import re
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from .tools import CACHE, ENVIRONMENT, ToolError, run
 
 RELEASE = "trixie"
 UNSTABLE = "sid"
+# Lists as old as this are asked for again, seconds.
+LISTS_LAST = 3600
 KERNEL = re.compile(r"linux-image-6\.12\.\d+\S*-arm64")
 # Flavours that lack drivers or are something else altogether.
 NOT_KERNEL = re.compile(r"cloud|16k|rt-|-rt|dbg|unsigned")
@@ -81,13 +86,20 @@ class Apt:
     """An apt of its own in the folder `name` of the cache, for packages of `architectures` (arm64 comes first).
     `types`: "deb", and "deb-src" for source()."""
 
-    def __init__(self, cache=CACHE, name="apt", architectures=("arm64",), update=True, release=RELEASE, types="deb"):
+    def __init__(self, cache=CACHE, name="apt", architectures=("arm64",), release=RELEASE, types="deb"):
         self._apt = Path(cache) / name
         self._debs = Path(cache) / "debs"
         self._debs.mkdir(parents=True, exist_ok=True)
-        self._configure(architectures, release, types)
-        if update:
+        with self._alone():
+            self._configure(architectures, release, types)
             self._update()
+
+    @contextlib.contextmanager
+    def _alone(self):
+        """Keeps the tests of another lane out of the cache."""
+        with (self._debs / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _configure(self, architectures, release, types):
         for folder in ("state/lists/partial", "cache/archives/partial", "etc/sources.list.d", "etc/apt.conf.d", "etc/preferences.d"):
@@ -102,16 +114,26 @@ class Apt:
         self._environment = {**ENVIRONMENT, "APT_CONFIG": str(configuration)}
 
     def _update(self):
+        stamp = self._apt / "updated"
+        if stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < LISTS_LAST:
+            return
         try:
             run("apt-get", "update", "-o", "APT::Update::Error-Mode=any", env=self._environment)
+            stamp.touch()
         except ToolError as error:
             if not any((self._apt / "state/lists").glob("*_Packages*")):
                 raise
             print(f"no newer package lists, going on with those of the cache: {error}", file=sys.stderr)
 
+    def named(self, start):
+        """The names of all packages that start so."""
+        with self._alone():
+            return run("apt-cache", "pkgnames", start, env=self._environment).split()
+
     def with_dependencies(self, packages):
         """`packages` and everything that they depend on."""
-        simulated = run("apt-get", "--simulate", "install", *packages, env=self._environment)
+        with self._alone():
+            simulated = run("apt-get", "--simulate", "install", *packages, env=self._environment)
         return re.findall(r"^Inst (\S+) \(", simulated, re.MULTILINE)
 
     def with_libraries(self, packages):
@@ -121,14 +143,19 @@ class Apt:
 
     def source(self, package):
         """The tarball of a source package as its authors made it."""
-        uris = run("apt-get", "source", "--download-only", "--print-uris", package, env=self._environment)
-        (file,) = re.findall(r"^'\S+' (\S+\.orig\.tar\.\S+) \d+", uris, re.MULTILINE)
-        if not (self._debs / file).exists():
-            run("apt-get", "source", "--download-only", package, env=self._environment, cwd=self._debs)
+        with self._alone():
+            uris = run("apt-get", "source", "--download-only", "--print-uris", package, env=self._environment)
+            (file,) = re.findall(r"^'\S+' (\S+\.orig\.tar\.\S+) \d+", uris, re.MULTILINE)
+            if not (self._debs / file).exists():
+                run("apt-get", "source", "--download-only", package, env=self._environment, cwd=self._debs)
         return self._debs / file
 
     def unpacked(self, name, packages):
         """A tree with `packages` unpacked, made anew only when one of them has a new version."""
+        with self._alone():
+            return self._unpack(name, packages)
+
+    def _unpack(self, name, packages):
         uris = run("apt-get", "download", "--print-uris", *packages, env=self._environment)
         files = re.findall(r"^'\S+' (\S+) \d+", uris, re.MULTILINE)
         missing = [_package(file) for file in files if not (self._debs / file).exists()]
@@ -154,13 +181,12 @@ class Packages(Apt):
     """The guest's packages, unpacked.
 
     root: a tree with the programs and their libraries; kernel_root: a tree with the kernel; kernel: its version,
-    like 6.12.117+deb13-arm64. With `update` false the package lists of the cache are good enough.
+    like 6.12.117+deb13-arm64.
     """
 
-    def __init__(self, cache=CACHE, update=True):
-        super().__init__(cache, update=update)
-        names = run("apt-cache", "pkgnames", "linux-image-6.12", env=self._environment).split()
-        kernels = [name for name in names if KERNEL.fullmatch(name) and not NOT_KERNEL.search(name)]
+    def __init__(self, cache=CACHE):
+        super().__init__(cache)
+        kernels = [name for name in self.named("linux-image-6.12") if KERNEL.fullmatch(name) and not NOT_KERNEL.search(name)]
         if not kernels:
             raise ToolError(f"Debian {RELEASE} has no kernel that matches {KERNEL.pattern}")
         kernel = max(kernels, key=version_key)

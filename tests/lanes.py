@@ -1,0 +1,104 @@
+"""Runs the tests that boot guests in lanes side by side, each a pytest of its own: what they do most is wait.
+
+    python -m lanes image|image-full|camera|camera-full|wifi...
+
+Makes first what the guests consist of. Prints each lane's report, those of target/lanes; the exit code is the worst of them.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from camera.module import build_module
+from image.lab.factory import Factory
+from image.lab.packages import Packages
+from image.lab.tools import ROOT, ToolError
+from wifi.guest import build_initramfs
+from wifi.supplicant import NAMES
+
+HERE = Path(__file__).resolve().parent
+REPORTS = ROOT / "target/lanes"
+
+
+class Lane(NamedTuple):
+    """`files`: of tests, or folders of them; `environment`: what differs from ours."""
+
+    name: str
+    files: list
+    environment: dict
+
+
+def image(how):
+    """The story of the updates, the slow boots of other machines, and the rest."""
+    Factory(ROOT / "dist/image")
+    stories = _shared_out("image", ["test_update.py"], ["test_uboot.py", "test_raspi3b.py", "test_libcamera.py"])
+    return [Lane(name, files, {"PICAM_TEST_IMAGE": how, "PICAM_IMAGE_REUSE": "yes"}) for name, files in stories]
+
+
+def camera(how):
+    """Each guest has one processor, and counts its instructions as time: what else the host does is nothing to it."""
+    build_module(Packages())
+    pi4 = ["test_controls.py", "test_endurance.py", "test_faults.py", "test_technician.py", "test_times.py"]
+    return [Lane(name, files, {"PICAM_TEST_CAMERA": how}) for name, files in _shared_out("camera", pi4)]
+
+
+def wifi(_):
+    """With the wpa_supplicant of each distribution."""
+    packages = Packages()
+    for name in NAMES:
+        build_initramfs(name, packages)
+    return [Lane(f"wifi-{name}", [HERE / "wifi"], {"PICAM_TEST_WIFI": name}) for name in NAMES]
+
+
+KINDS = {"image": image, "camera": camera, "wifi": wifi}
+
+
+def _shared_out(folder, *lanes):
+    """(name, paths) of each lane and of one more for the files in `folder` that none of them names."""
+    files = {path.name: path for path in sorted((HERE / folder).glob("test_*.py"))}
+    named = [[files.pop(name) for name in lane] for lane in lanes]
+    return [(f"{folder}-{number}", paths) for number, paths in enumerate([*named, list(files.values())], 1)]
+
+
+def run(lanes):
+    """Runs them all, prints their reports in this order as soon as they are there, and returns the worst exit code."""
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    running = []
+    for lane in lanes:
+        command = [sys.executable, "-m", "pytest", "-v", *map(str, lane.files)]
+        with (REPORTS / f"{lane.name}.log").open("w") as log:
+            environment = {**os.environ, **lane.environment}
+            running.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+    try:
+        for lane, process in zip(lanes, running, strict=True):
+            process.wait()
+            sys.stdout.write((REPORTS / f"{lane.name}.log").read_text(errors="replace"))
+            sys.stdout.flush()
+    finally:
+        for process in running:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+    return max(abs(process.returncode) for process in running)
+
+
+def main(words):
+    """Returns the exit code."""
+    started = time.monotonic()
+    lanes = []
+    for word in words:
+        kind, _, full = word.partition("-")
+        lanes += KINDS[kind](full or "yes")
+    worst = run(lanes)
+    print(f"{', '.join(words)}: {time.monotonic() - started:.0f} s in all", flush=True)
+    return worst
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except ToolError as error:
+        sys.exit(f"lanes: {error}")
