@@ -1,7 +1,7 @@
 # picam. `make run` serves the test picture, `make test` runs every test; both install what is missing first.
 
 PYTHON := .venv/bin/python
-SHELL_SCRIPTS := .ci/run fuzz/run fuzz/make-seeds tests/setup.sh cross/setup cross/dist cross/deb $(wildcard cross/parts/*.sh tests/dist/*.sh)
+SHELL_SCRIPTS := .ci/run fuzz/run fuzz/make-seeds tests/setup.sh cross/setup cross/dist cross/deb $(wildcard cross/parts/*.sh tests/dist/*.sh tests/fleet/*.sh)
 SHELL_SCRIPTS += $(addprefix cross/debian/,postinst prerm postrm)
 SHELL_SCRIPTS += tests/image/setup.sh $(wildcard tests/image/guest/init tests/image/guest/S*) \
 	$(addprefix tests/wifi/,setup.sh init access-point) \
@@ -98,6 +98,7 @@ image: dist
 test-image test-image-full test-camera test-camera-full: dist
 	@tests/setup.sh test
 	@tests/image/setup.sh
+	@tests/fleet/setup.sh
 	cd tests && ../$(PYTHON) -m lanes $(@:test-%=%)
 
 test-wifi:
@@ -110,13 +111,13 @@ test-wifi:
 test-guests: dist
 	@tests/setup.sh test
 	@tests/image/setup.sh
+	@tests/fleet/setup.sh
 	cd tests && ../$(PYTHON) -m lanes image camera
 
 test-fleet:
 	@tests/setup.sh test
 	cargo build --release --locked
-	@[ -x .venv-fleet/bin/python ] || python3 -m venv .venv-fleet
-	@.venv-fleet/bin/pip install --quiet --disable-pip-version-check --requirement tests/fleet/requirements.txt
+	@tests/fleet/setup.sh
 	PICAM_TEST_FLEET=yes $(PYTHON) -m pytest tests/fleet
 
 test-distro:

@@ -32,9 +32,9 @@ class Lane(NamedTuple):
 
 
 def image(how):
-    """The story of the updates, the slow boots of other machines, and the rest."""
+    """The stories of the updates, each on one machine, and the rest."""
     Factory(ROOT / "dist/image")
-    stories = _shared_out("image", ["test_update.py"], ["test_uboot.py", "test_raspi3b.py", "test_libcamera.py"])
+    stories = _shared_out("image", ["test_update.py"], ["test_rollout.py", "test_uboot.py"])
     return [Lane(name, files, {"PICAM_TEST_IMAGE": how, "PICAM_IMAGE_REUSE": "yes"}) for name, files in stories]
 
 

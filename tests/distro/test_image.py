@@ -110,13 +110,6 @@ def test_nothing_is_started_that_nobody_needs(built):
     assert scripts == {path.name for path in (OVERLAY / "etc/init.d").iterdir()}
 
 
-def test_the_updater_of_hawkbit_has_its_bus(tmp_path, keys):
-    build = Build(tmp_path / "output", "rpi5", keys)
-    (build.target / "etc/init.d/S85rauc-hawkbit-updater").touch()
-    build.script("post-build.sh", build.target)
-    assert (build.target / "etc/init.d/S30dbus-daemon").exists()
-
-
 def card_partitions(image):
     """Number → (first byte, bytes, type) of the card's partitions, the extended one included."""
     lines = run("sfdisk", "--dump", image, env=os.environ | {"PATH": "/usr/sbin:/sbin:" + os.environ["PATH"]}).stdout

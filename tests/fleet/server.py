@@ -9,6 +9,7 @@ folder, port = Path(sys.argv[1]).resolve(), int(sys.argv[2])
 os.environ.update(
     GOOSEBIT_DB_URI=f"sqlite:///{folder}/db.sqlite3",
     GOOSEBIT_ARTIFACTS_DIR=str(folder / "artifacts"),
+    GOOSEBIT_POLL_TIME="00:00:05",
     # Else every program that knows a name is that device.
     GOOSEBIT_DEVICE_AUTH__ENABLE="true",
     GOOSEBIT_DEVICE_AUTH__MODE="strict",

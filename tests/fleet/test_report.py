@@ -1,22 +1,16 @@
 """What a server that steers updates is told after a trial: a real goosebit, the appliance's own script, and curl."""
 
-import json
-import urllib.error
-import urllib.parse
-import urllib.request
-from pathlib import Path
-
 import pytest
 from support.overlay import Overlay
 
-PYTHON = Path(__file__).resolve().parents[2] / ".venv-fleet/bin/python"
+from fleet.steering import DEVICE, TOKEN, Goosebit
+
 PORT = 8080  # of a network that only the test has
-TOKEN = "t0k-of-the-gate"
 CONFIG = f"""[client]
 hawkbit_server            = 127.0.0.1:{PORT}
 ssl                       = false
 tenant_id                 = DEFAULT
-target_name               = gate
+target_name               = {DEVICE}
 auth_token                = {TOKEN}
 post_update_reboot        = false
 
@@ -26,67 +20,33 @@ hw_boardname              = picam-test
 START = "7 2026-11-28T20:00:00Z {slot} {version} {reason} {outcome}"
 
 
-def request(method, path, body=None, authorization=None, form=None):
-    """The JSON of an answer."""
-    headers = {"Authorization": authorization} if authorization else {}
-    data = None
-    if form:
-        data = urllib.parse.urlencode(form).encode()
-    elif body is not None:
-        data, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
-    question = urllib.request.Request(f"http://127.0.0.1:{PORT}{path}", data, headers, method=method)
-    with urllib.request.urlopen(question, timeout=30) as answer:
-        return json.loads(answer.read() or b"null")
-
-
-class Server:
-    """goosebit in a root's network, with one device."""
+class Server(Goosebit):
+    """goosebit in a root's network."""
 
     FOLDER = "/data/goosebit"
 
     def __init__(self, root):
-        self.root, self.admin = root, None
+        super().__init__(self.FOLDER, PORT)
+        self._root = root
         root.shell(f"mkdir {self.FOLDER}")
 
-    def start(self):
-        self.process = self.root.start(str(PYTHON), str(Path(__file__).with_name("server.py")), self.FOLDER, str(PORT))
-        self.root.wait(self.is_up, "goosebit")
-        user = {"username": "admin@localhost", "password": "secret"}
-        is_new = self.admin is None
-        self.admin = f"Bearer {self.ask('POST', '/setup' if is_new else '/login', form=user)['access_token']}"
-        if is_new:
-            device = {"devices": ["gate"], "auth_token": TOKEN, "feed": "stable", "software": "rollout"}
-            # goosebit knows a device when it has asked for the first time.
-            with pytest.raises(urllib.error.HTTPError):
-                self.ask("GET", "/DEFAULT/controller/v1/gate", authorization=f"TargetToken {TOKEN}")
-            self.ask("PUT", "/api/v1/devices", device, self.admin)
+    def _run(self, command):
+        return self._root.start(*command)
 
-    def is_up(self):
-        try:
-            self.ask("GET", "/docs/none")
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
-            assert self.process.poll() is None, "goosebit has ended"
-        except json.JSONDecodeError:
-            return True
-        return False
+    def network(self):
+        return self._root.network()
 
     def stop(self):
-        self.root.shell(f"kill $(cat {self.FOLDER}/pid)")
-        self.process.wait()
-
-    def ask(self, *arguments, **options):
-        with self.root.network():
-            return request(*arguments, **options)
+        self._root.shell(f"kill $(cat {self.FOLDER}/pid)")
+        self._process.wait()
 
     def version(self):
-        return self.ask("GET", "/api/v1/devices/gate", authorization=self.admin)["sw_version"]
+        return self.device()["sw_version"]
 
     def claim(self, version):
         """As the updater does after the installation, before the trial."""
         data = {"mode": "merge", "data": {"hw_boardname": "picam-test", "sw_version": version}}
-        self.ask("PUT", "/DEFAULT/controller/v1/gate/configData", data, f"TargetToken {TOKEN}")
+        self.ask("PUT", f"/DEFAULT/controller/v1/{DEVICE}/configData", data, f"TargetToken {TOKEN}")
 
 
 @pytest.fixture

@@ -26,9 +26,8 @@ printf 'VERSION=%s\nCOMPATIBLE=%s\nBUILD_TIME=%s\n' "$(picam_version)" "$COMPATI
 	"${SOURCE_DATE_EPOCH:-$(date +%s)}" > "$target/etc/picam-release"
 
 # What its packages start and nothing needs on a read-only root: cron, a seed that cannot be saved, and a bus that
-# picam-update starts itself; hawkBit's updater does not.
-rm -f "$target/etc/init.d/S01seedrng" "$target/etc/init.d/S50crond"
-[ -e "$target/etc/init.d/S85rauc-hawkbit-updater" ] || rm -f "$target/etc/init.d/S30dbus-daemon"
+# start-rauc starts itself.
+rm -f "$target/etc/init.d/S01seedrng" "$target/etc/init.d/S30dbus-daemon" "$target/etc/init.d/S50crond"
 
 # Mount points; the root file system is read-only.
 mkdir -p "$target/data" "$target/boot"

@@ -23,6 +23,7 @@ KERNEL = re.compile(r"linux-image-6\.12\.\d+\S*-arm64")
 NOT_KERNEL = re.compile(r"cloud|16k|rt-|-rt|dbg|unsigned")
 # What the guest runs beside picam; their libraries follow from what the executables need.
 PROGRAMS = ["busybox-static", "rauc", "rauc-service", "dbus-daemon", "dbus-system-bus-common", "e2fsprogs", "dropbear-bin"]
+PROGRAMS += ["curl", "libjson-glib-1.0-0"]
 
 _SOURCES = """\
 Types: {types}

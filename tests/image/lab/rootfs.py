@@ -9,7 +9,7 @@ import tarfile
 import time
 from pathlib import Path
 
-from .packages import Packages
+from .packages import UNSTABLE, Apt, Packages
 from .tools import GUEST, ROOT, ToolError, run
 
 # ELF's e_machine.
@@ -23,7 +23,10 @@ EXECUTABLES = [
     "usr/sbin/mkfs.ext4",
     "usr/sbin/dropbear",
     "usr/bin/dropbearkey",
+    "usr/bin/curl",
 ]
+# hawkBit's updater. Its package is in no other release, and wants nothing that the guest's does not have.
+UPDATER = "usr/bin/rauc-hawkbit-updater"
 LIBRARIES = "usr/lib/aarch64-linux-gnu"
 # Loaded by name, so no executable says that it needs them.
 EXTRA_LIBRARIES = ["libnss_dns.so.2", "libnss_files.so.2", "libgcc_s.so.1"]
@@ -125,6 +128,7 @@ class RootTree:
         for name in ("passwd", "shadow", "group"):
             shutil.copy(GUEST / name, self.folder / "etc" / name)
         shutil.copy(GUEST / "S98shell", self.folder / "etc/init.d/S98shell")
+        shutil.copy(ROOT / "buildroot/package/picam/S85rauc-hawkbit-updater", self.folder / "etc/init.d")
         shutil.copy(keyring, self.folder / "etc/rauc/keyring.pem")
         configuration = self.folder / "etc/rauc/system.conf"
         configuration.write_text(configuration.read_text().replace("@COMPATIBLE@", COMPATIBLE))
@@ -143,16 +147,19 @@ class RootTree:
             path = self.folder / name
             path.unlink(missing_ok=True)
             shutil.copy(packages.root / name, path)
-        self._add_libraries(packages)
+        updater = Apt(name="apt-sid", release=UNSTABLE).unpacked("updater", ["rauc-hawkbit-updater"]) / UPDATER
+        shutil.copy(updater, self.folder / UPDATER)
+        self._add_libraries(packages, updater)
         for name in ("usr/share/dbus-1", "etc/dbus-1"):
             if (packages.root / name).exists():
                 shutil.copytree(packages.root / name, self.folder / name, dirs_exist_ok=True)
 
-    def _add_libraries(self, packages):
+    def _add_libraries(self, packages, updater):
         """Copies what the executables need."""
         folder = packages.root / LIBRARIES
         extra = [folder / name for name in EXTRA_LIBRARIES]
-        for path in extra + needed_libraries([packages.root / name for name in EXECUTABLES] + extra, folder):
+        executables = [*(packages.root / name for name in EXECUTABLES), updater]
+        for path in extra + needed_libraries(executables + extra, folder):
             shutil.copy(path, self.folder / LIBRARIES / path.name)
         (self.folder / "usr/lib/ld-linux-aarch64.so.1").symlink_to(f"/{LIBRARIES}/ld-linux-aarch64.so.1")
 
