@@ -166,9 +166,11 @@ pub(super) fn start(
         });
     }
     let taking = Arc::clone(&remote);
-    let stills = Stills::start(Box::new(move || taking.still()), Arc::clone(&numbers));
+    let cores = config.cpu.encode.clone();
+    let take = Box::new(move || taking.still());
+    let stills = Stills::start(take, Arc::clone(&numbers), cores.clone());
     let stills = stills.map_err(system("cannot start the thread for stills"))?;
-    let singles = Singles::start(Arc::clone(&full.feed), numbers);
+    let singles = Singles::start(Arc::clone(&full.feed), numbers, cores);
     let singles = singles.map_err(system("cannot start the encoder"))?;
 
     saved

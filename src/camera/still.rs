@@ -3,8 +3,9 @@
 
 use super::source::open;
 use super::{Camera, CameraError, Frame, Readings};
-use crate::config::CameraConfig;
+use crate::config::{AutoOr, CameraConfig};
 use crate::controls::{ControlId, Set};
+use crate::system::affinity::{self, Role};
 use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
@@ -93,6 +94,7 @@ pub(super) fn wanted(
 /// Takes a still by a source of its own, on a thread of its own: test pictures and files can be had twice at the same time.
 pub(super) fn take_beside(config: CameraConfig, set: Set, asker: Asker) {
     let taken = move || {
+        affinity::pin_this_thread(Role::EncodeBands, &AutoOr::Auto); // it is started on the capture thread's core
         let camera = open(&config, &set, 0);
         let frame = camera.and_then(|mut camera| take(camera.as_mut(), || {}));
         let still = frame.map(|frame| Still {

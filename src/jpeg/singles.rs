@@ -5,10 +5,12 @@ use super::Encoder;
 use super::orders::{Order, Ordered, order};
 use crate::camera::Frame;
 use crate::clock::{Timestamp, unix_seconds};
+use crate::config::Cores;
 use crate::feed::Feed;
 use crate::hub::{Jpeg, Waiter};
 use crate::picture::{Window, crop};
 use crate::shelf::Bytes;
+use crate::system::affinity::{self, Role};
 use log::error;
 use std::io;
 use std::sync::Arc;
@@ -35,15 +37,19 @@ type Outcome = Option<Arc<Jpeg>>;
 pub struct Singles(SyncSender<Order<Single, Outcome>>);
 
 impl Singles {
-    /// Starts the thread, which takes its frames from `feed` and its JPEGs' numbers from `numbers`.
+    /// Starts the thread, on `cores` if it is not to take the stream's, which takes its frames from `feed` and its JPEGs'
+    /// numbers from `numbers`.
     ///
     /// # Errors
     /// The system gives no thread, or no memory to the encoder.
-    pub fn start(feed: Arc<Feed>, numbers: Arc<AtomicU64>) -> io::Result<Self> {
+    pub fn start(feed: Arc<Feed>, numbers: Arc<AtomicU64>, cores: Cores) -> io::Result<Self> {
         let encoder = Encoder::new().map_err(io::Error::other)?;
         let (sender, orders) = sync_channel(MOST_WAITING);
         let thread = std::thread::Builder::new().name("single".into());
-        thread.spawn(move || run(&orders, &feed, &numbers, encoder))?;
+        thread.spawn(move || {
+            affinity::pin_this_thread(Role::EncodeBands, &cores);
+            run(&orders, &feed, &numbers, encoder);
+        })?;
         Ok(Self(sender))
     }
 

@@ -5,8 +5,10 @@ use super::exif::with_exif;
 use super::orders::{Order, Ordered, order};
 use crate::camera::Still;
 use crate::clock::unix_seconds;
+use crate::config::Cores;
 use crate::hub::{Jpeg, Waiter};
 use crate::shelf::Bytes;
+use crate::system::affinity::{self, Role};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,14 +32,17 @@ type Outcome = Result<Arc<Jpeg>, String>;
 pub struct Stills(SyncSender<Order<u8, Outcome>>);
 
 impl Stills {
-    /// Starts the thread, which numbers its JPEGs from `numbers`.
+    /// Starts the thread, on `cores` if it is not to take the stream's, which numbers its JPEGs from `numbers`.
     ///
     /// # Errors
     /// The system gives no thread, or no memory to the encoder.
-    pub fn start(take: TakeStill, numbers: Arc<AtomicU64>) -> io::Result<Self> {
+    pub fn start(take: TakeStill, numbers: Arc<AtomicU64>, cores: Cores) -> io::Result<Self> {
         let (sender, orders) = sync_channel(MOST_WAITING);
         let thread = std::thread::Builder::new().name("still".into());
-        thread.spawn(move || run(&orders, &take, &numbers))?;
+        thread.spawn(move || {
+            affinity::pin_this_thread(Role::EncodeBands, &cores);
+            run(&orders, &take, &numbers);
+        })?;
         Ok(Self(sender))
     }
 

@@ -215,7 +215,7 @@ def test_threads_run_on_the_cores_they_were_given(start_picam, small_tables):
         for name, allowed in picam.threads().values():
             cores.setdefault(name, set()).add(allowed)
     assert cores["capture"] == {"0"}
-    assert cores["encode"] == {"1"}
+    assert cores["encode"] == cores["still"] == cores["single"] == {"1"}
     http = {name: allowed for name, allowed in cores.items() if name.startswith("http")}
     assert http and all(allowed == {"0-1"} for allowed in http.values())
     assert "guard" in cores
