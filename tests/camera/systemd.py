@@ -85,7 +85,7 @@ def _squashfs(tree, target):
 
 
 def _bundles(tree, boot, folder):
-    """The root of these says its version and has nothing else: they are read and installed, not started."""
+    """The root of these says its version and has little else: they are read and installed, not started."""
     keys = make_keys(folder / "keys")["picam"]
     configuration = (OVERLAY / "etc/rauc/system.conf").read_text()
     (tree / "etc/rauc").mkdir(exist_ok=True)
@@ -96,6 +96,7 @@ def _bundles(tree, boot, folder):
         small = folder / f"root-{version}"
         (small / "etc").mkdir(parents=True)
         (small / "etc/picam-release").write_text(RELEASE.format(version=version))
+        shutil.copy(tree / "usr/bin/busybox", small)  # a bundle has a least size
         root = _squashfs(small, folder / f"root-{version}.img")
         make_bundle(tree / SERVED / f"{version}.raucb", boot, root, version, keys, folder / f"bundle-{version}")
 

@@ -73,6 +73,14 @@ def report(root):
     return root.start("/usr/lib/picam/report", "/data/site/hawkbit.conf")
 
 
+def test_the_server_is_told_what_the_updater_would_say_of_the_device(root, server):
+    """goosebit asks an updater once, and not at all if it has been told something."""
+    starts(root, START.format(slot="A", version="1.0.0", reason="power", outcome="serving"))
+    root.shell("printf 'hw_revision=\"2\"\\r\\n' >>/data/site/hawkbit.conf")
+    assert report(root).wait() == 0
+    assert {name: server.device()["hardware"][name] for name in ("model", "revision")} == {"model": "picam-test", "revision": "2"}
+
+
 def test_after_a_fall_back_the_server_is_told_what_runs(root, server):
     server.claim("1.1.0")
     assert server.version() == "1.1.0", "what the updater has said, before the trial"

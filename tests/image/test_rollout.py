@@ -66,7 +66,7 @@ def is_told(camera, line):
 
 def test_the_server_learns_what_runs(camera, server):
     wait(lambda: server.device()["sw_version"] == FACTORY_VERSION, 120, camera, "the version")
-    wait(lambda: server.device()["hw_model"] == COMPATIBLE, 120, camera, "the board")
+    wait(lambda: server.device()["hardware"]["model"] == COMPATIBLE, 120, camera, "the board")
 
 
 def test_a_bundle_of_a_stranger_is_an_error(camera, server, factory):

@@ -169,8 +169,9 @@ class Machine(Access):
         if self.kind == "virt":
             # By this the appliance knows whose bootloader was built when.
             run("fdtput", "-t", "s", dtb, "/", "compatible", "linux,dummy-virt", firmware.SOC[self.bootloader.board])
+        # A guest whose clock is ours goes before those that count instructions as time.
         return [
-            "nice", "-n", "19", "qemu-system-aarch64", *machine, "-accel", "tcg,thread=multi", "-nodefaults", "-nographic",
+            "nice", "-n", "10", "qemu-system-aarch64", *machine, "-accel", "tcg,thread=multi", "-nodefaults", "-nographic",
             *(["-serial", "null"] if self.kind == "raspi3b" else []), "-serial", "stdio",
             "-no-reboot", "-action", "watchdog=reset", "-qmp", f"unix:{scratch / 'qmp'},server=on,wait=off",
             "-dtb", str(dtb), *boot.loader(), "-netdev", forward, *devices,

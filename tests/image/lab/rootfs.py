@@ -128,7 +128,8 @@ class RootTree:
         for name in ("passwd", "shadow", "group"):
             shutil.copy(GUEST / name, self.folder / "etc" / name)
         shutil.copy(GUEST / "S98shell", self.folder / "etc/init.d/S98shell")
-        shutil.copy(ROOT / "buildroot/package/picam/S85rauc-hawkbit-updater", self.folder / "etc/init.d")
+        updater = "S85rauc-hawkbit-updater"
+        self.write(f"etc/init.d/{updater}", (ROOT / "buildroot/package/picam" / updater).read_bytes(), 0o755)
         shutil.copy(keyring, self.folder / "etc/rauc/keyring.pem")
         configuration = self.folder / "etc/rauc/system.conf"
         configuration.write_text(configuration.read_text().replace("@COMPATIBLE@", COMPATIBLE))
