@@ -17,7 +17,7 @@ from image.test_update import INSTALL, TRIAL, has_no_init
 
 # usr/lib/picam/guard waits so long before it restarts into a slot that the updater has armed.
 ARMED = 60
-NEWER, BROKEN = "1.1.0", "1.2.0"
+STRANGE, NEWER, BROKEN = "1.0.1", "1.1.0", "1.2.0"
 CONFIG = f"""[client]
 hawkbit_server            = {HOST_SEEN_FROM_GUEST}:{{port}}
 ssl                       = false
@@ -70,7 +70,7 @@ def test_the_server_learns_what_runs(camera, server):
 
 
 def test_a_bundle_of_a_stranger_is_an_error(camera, server, factory):
-    number = server.roll_out(factory.bundle("stranger", NEWER, signer="stranger"))
+    number = server.roll_out(factory.bundle("stranger", STRANGE, signer="stranger"))
     wait(lambda: server.rollout(number)["failure_count"] == 1, INSTALL, camera, "the failure")
     assert "signature" in server.log().lower()
 
