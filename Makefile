@@ -36,7 +36,7 @@ help:
 	@echo 'make test-camera     run picam in qemu on a Camera Module 3 made of software, by the real pipelines of Pi 4 and Pi 5,'
 	@echo '                     and once under systemd and udev, as in the image that Yocto makes;'
 	@echo '                     test-camera-full opens it 200 times and runs for an hour'
-	@echo 'make test-guests     run test-image and test-camera side by side, as CI does it'
+	@echo 'make test-guests     run test-image, test-camera and test-wifi side by side, as CI does it'
 	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
 	@echo 'make test-fleet     tell a real server that steers updates what has become of a trial'
 	@echo 'make test-all        all of these tests, as CI does'
@@ -113,7 +113,8 @@ test-guests: dist
 	@tests/setup.sh test
 	@tests/image/setup.sh
 	@tests/fleet/setup.sh
-	cd tests && ../$(PYTHON) -m lanes image camera
+	@tests/wifi/setup.sh
+	cd tests && ../$(PYTHON) -m lanes image camera wifi
 
 test-fleet:
 	@tests/setup.sh test

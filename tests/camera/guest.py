@@ -8,7 +8,7 @@ from pathlib import Path
 
 from image.lab.access import MachineError
 from image.lab.bootfs import pack_initramfs, start_initramfs
-from image.lab.guest import InitramfsGuest, shell_devices
+from image.lab.guest import ICOUNT, InitramfsGuest, shell_devices
 from image.lab.rootfs import add_files
 from image.lab.tools import GUEST, run
 
@@ -21,10 +21,6 @@ DEBUGFS = "/sys/kernel/debug/camera-module"
 # By this picam and libcamera choose their tuning files and where they allocate.
 PI4 = ["raspberrypi,4-model-b", "brcm,bcm2711", "linux,dummy-virt"]
 PI5 = ["raspberrypi,5-model-b", "brcm,bcm2712", "linux,dummy-virt"]
-CPU = ["-cpu", "cortex-a72"]
-# Time is counted in instructions, 1 ns each, and does not pass while nothing runs: whatever else the host does, the
-# guest sees the same.
-ICOUNT = ["-icount", "shift=0,sleep=off", "-accel", "tcg,thread=single", "-smp", "1"]
 START_PICAM = "setsid picam --camera libcamera >>/tmp/picam.log 2>&1 </dev/null & echo $! >/tmp/picam.pid"
 # The time since the guest was started, seconds. What takes place between two commands of the host takes any time: where
 # that matters, a test gives one command for all.
@@ -69,7 +65,7 @@ class Guest(InitramfsGuest):
             self._disk += ["-device", "virtio-blk-pci,drive=disk,romfile="]
 
     def _command(self):
-        qemu, machine = "qemu-system-aarch64", [*CPU, *self._memory, "-nodefaults", "-nographic", "-no-reboot"]
+        qemu, machine = "qemu-system-aarch64", ["-cpu", "cortex-a72", *self._memory, "-nodefaults", "-nographic", "-no-reboot"]
         tree = self.folder / "machine.dtb"
         run(qemu, "-M", f"virt,dumpdtb={tree}", *machine, *self._speed[-2:])
         run("fdtput", "-t", "s", tree, "/", "compatible", *self._compatible)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from image.lab.bootfs import pack_initramfs, start_initramfs
-from image.lab.guest import InitramfsGuest, shell_devices
+from image.lab.guest import ICOUNT, InitramfsGuest, shell_devices
 from image.lab.rootfs import LIBRARIES, needed_libraries
 from image.lab.tools import GUEST, ROOT, run
 
@@ -85,9 +85,8 @@ class Guest(InitramfsGuest):
         for name, path in (("card", self.card), ("data", self._data)):
             drives += ["-drive", f"file={path},if=none,id={name},format=raw", "-device", f"virtio-blk-pci,drive={name},romfile="]
         return [
-            "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-m", "384",
-            # Two processors: an access point answers a search within 30 ms, or is not found.
-            "-accel", "tcg,thread=multi", "-smp", "2", "-nodefaults", "-nographic", "-no-reboot",
+            # An access point answers a search within 30 ms, or is not found: by a clock of our own it sometimes did not.
+            "nice", "-n", "19", "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-m", "384", *ICOUNT, "-nodefaults", "-nographic", "-no-reboot",
             "-serial", "stdio", "-kernel", str(self._kernel), "-initrd", str(self._initramfs),
             "-append", "console=ttyAMA0 loglevel=4 panic=5 oops=panic",
             "-device", "virtio-rng-pci", *shell_devices(self._shell_path), *drives,

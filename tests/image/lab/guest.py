@@ -6,6 +6,10 @@ import threading
 from .access import Access
 from .tools import ENVIRONMENT
 
+# Time is counted in instructions, 1 ns each, and does not pass while nothing runs: whatever else the host does, the
+# guest sees the same. Such guests run at the lowest priority.
+ICOUNT = ["-icount", "shift=0,sleep=off", "-accel", "tcg,thread=single", "-smp", "1"]
+
 
 def shell_devices(path):
     """qemu's options for the port of the guest's shell (guest/S98shell), a socket at `path`."""
