@@ -2,6 +2,7 @@
 //! SensorTimestamp counts in, runs on through suspend, and never jumps when NTP sets the wall clock.
 
 use nix::time::{ClockId, clock_gettime};
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The time between two of `rate` events a second.
@@ -78,9 +79,14 @@ impl Timestamp {
     }
 }
 
-/// `unix` (time since 1970-01-01 UTC) as seconds with six decimals, as in the header X-Timestamp.
-pub fn unix_seconds(unix: Duration) -> String {
-    format!("{}.{:06}", unix.as_secs(), unix.subsec_micros())
+/// A time since 1970-01-01 UTC that is shown as seconds with six decimals, as in the header X-Timestamp.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnixSeconds(pub Duration);
+
+impl fmt::Display for UnixSeconds {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{}.{:06}", self.0.as_secs(), self.0.subsec_micros())
+    }
 }
 
 /// The calendar date and time of `unix` (since 1970-01-01 UTC): `2026-11-22 19:10:00.250 UTC`.
@@ -121,7 +127,7 @@ mod tests {
     #[test]
     fn wall_clock_formats() {
         let unix = Duration::new(1_792_000_000, 250_400_000);
-        assert_eq!(unix_seconds(unix), "1792000000.250400");
+        assert_eq!(UnixSeconds(unix).to_string(), "1792000000.250400");
         assert_eq!(calendar(unix), "2026-10-14 17:46:40.250 UTC");
     }
 }

@@ -2,7 +2,7 @@
 //! one and never makes memory grow.
 
 use crate::camera::Readings;
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, UnixSeconds};
 use crate::picture::Window;
 use crate::shelf::Bytes;
 use crate::sync::{lock, read, write};
@@ -23,7 +23,7 @@ pub struct Jpeg {
     /// When the frame was captured.
     pub captured: Timestamp,
     /// `captured` as Unix seconds with six decimals.
-    pub timestamp: String,
+    pub timestamp: UnixSeconds,
     /// When the camera handed it over; a sensor's exposure and read-out come before.
     pub arrived: Timestamp,
     /// How long the encoder worked on it.
@@ -162,7 +162,7 @@ mod tests {
             number,
             sequence: number,
             captured: now,
-            timestamp: String::new(),
+            timestamp: UnixSeconds::default(),
             arrived: now,
             encoded_in,
             width: 16,

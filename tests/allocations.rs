@@ -21,8 +21,9 @@ const FRAMES: u64 = 100;
 const SETTLING: u64 = 40;
 /// A piece of this size may be a picture, or a part of one.
 const LARGE: usize = 4096;
-/// Small pieces a frame, for it and for its client: 9 where nothing else runs; time, not frames, adds some.
-const SMALL: u64 = 14;
+/// Small pieces a frame, for it and for its client: one where nothing else runs, what all clients share of it; time, not
+/// frames, adds some.
+const SMALL: u64 = 3;
 
 static SMALL_ONES: AtomicU64 = AtomicU64::new(0);
 static LARGE_ONES: AtomicU64 = AtomicU64::new(0);

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Alarms are not set further ahead; a wait may return early anyway.
 const LONGEST_ALARM: Duration = Duration::from_secs(1);
+/// So many pieces are written at once.
+const MOST_SLICES: usize = 4;
 /// What a client that was answered may still send; it is thrown away.
 const LINGER_BYTES: usize = 1 << 20;
 
@@ -79,8 +81,17 @@ impl Client {
     }
 
     fn write_all(&mut self, parts: &[&[u8]]) -> io::Result<()> {
-        let mut slices: Vec<IoSlice> = parts.iter().map(|part| IoSlice::new(part)).collect();
-        let mut left = slices.as_mut_slice();
+        for parts in parts.chunks(MOST_SLICES) {
+            let mut slices = [IoSlice::new(&[]); MOST_SLICES];
+            for (slice, part) in slices.iter_mut().zip(parts) {
+                *slice = IoSlice::new(part);
+            }
+            self.write_slices(&mut slices[..parts.len()])?;
+        }
+        Ok(())
+    }
+
+    fn write_slices(&mut self, mut left: &mut [IoSlice]) -> io::Result<()> {
         // Most responses fit into the socket's buffer and need no second descriptor.
         // SAFETY: the descriptor is open during the request and not closed by this, thanks to ManuallyDrop.
         let mut direct =

@@ -213,9 +213,9 @@ impl Guard {
 
     fn run(&self) {
         let mut checked = Instant::now();
+        let mut due: Vec<Arc<Waiter>> = Vec::new();
         loop {
             let now = Instant::now();
-            let mut due = Vec::new();
             let mut state = lock(&self.state);
             if state.ended {
                 return;
@@ -241,7 +241,7 @@ impl Guard {
             state.wakes = next_alarm.into_iter().chain(next_check).min();
             if !due.is_empty() {
                 drop(state);
-                due.iter().for_each(|waiter| waiter.wake());
+                due.drain(..).for_each(|waiter| waiter.wake());
                 continue;
             }
             let patience = state

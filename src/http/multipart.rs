@@ -4,6 +4,7 @@
 //! once. A browser shows a picture only when the next part's header is complete: to browsers that follows, too.
 
 use crate::hub::Jpeg;
+use std::fmt::Write;
 
 /// The content type of a stream.
 pub(super) const CONTENT_TYPE: &str = "multipart/x-mixed-replace; boundary=frame";
@@ -31,17 +32,18 @@ impl Multipart {
         }
     }
 
-    /// What comes right before a picture; `more` are header lines.
-    pub(super) fn head(self, jpeg: &Jpeg, more: &str) -> String {
-        match self {
-            Multipart::Programs => format!(
+    /// Writes into `head` what comes right before a picture; `more` are header lines.
+    pub(super) fn head(self, jpeg: &Jpeg, more: &str, head: &mut String) {
+        head.clear();
+        if self == Multipart::Programs {
+            let _ = write!(
+                head,
                 "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Timestamp: {}\r\nX-Frame: {}\r\n{}{more}\r\n",
                 jpeg.data.len(),
                 jpeg.timestamp,
                 jpeg.sequence,
                 if jpeg.live { "" } else { NO_SIGNAL },
-            ),
-            Multipart::Browsers => String::new(),
+            ); // a String takes all
         }
     }
 

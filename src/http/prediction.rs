@@ -200,10 +200,16 @@ impl Reads {
     }
 
     fn short_interval(&self) -> Option<Duration> {
+        let mut intervals = [Duration::ZERO; REMEMBERED_INTERVALS];
         let pairs = self.times.iter().zip(self.times.iter().skip(1));
-        let mut intervals: Vec<_> = pairs.map(|(one, next)| next.since(*one)).collect();
+        let mut known = 0;
+        for (slot, (one, next)) in intervals.iter_mut().zip(pairs) {
+            *slot = next.since(*one);
+            known += 1;
+        }
+        let intervals = &mut intervals[..known];
         intervals.sort_unstable();
-        intervals.get(intervals.len() / 4).copied()
+        intervals.get(known / 4).copied()
     }
 
     fn predict_after(&mut self, last: Timestamp, interval: Duration) -> Outlook {

@@ -135,7 +135,7 @@ impl Reply {
 
     /// A JPEG, which is not copied, with its time and number.
     pub fn jpeg(jpeg: Arc<Jpeg>) -> Self {
-        let (timestamp, sequence) = (jpeg.timestamp.clone(), jpeg.sequence.to_string());
+        let (timestamp, sequence) = (jpeg.timestamp.to_string(), jpeg.sequence.to_string());
         let reply = Self {
             status: Status::Ok,
             content_type: "image/jpeg",

@@ -25,7 +25,7 @@ pub(super) fn json(context: &Context) -> Reply {
     let frame = context.full.hub.newest().map(|jpeg| {
         json!({
             "sequence": jpeg.sequence,
-            "timestamp": jpeg.timestamp,
+            "timestamp": jpeg.timestamp.to_string(),
             "age_seconds": jpeg.captured.age().as_secs_f64(),
             "width": jpeg.width,
             "height": jpeg.height,

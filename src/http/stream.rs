@@ -69,6 +69,8 @@ struct Stream<'a> {
     rate_limit: RateLimit,
     /// "No signal" pictures from before are not for this client.
     no_signal_from: Timestamp,
+    /// The header of the part that is sent.
+    head: String,
     /// The number of the JPEG that was sent last.
     last: u64,
     /// Held only while a frame would be sent as soon as there is one: otherwise nothing need be encoded for this client.
@@ -96,6 +98,7 @@ impl<'a> Stream<'a> {
             freshness: Freshness::new(from, multipart.can_probe()),
             rate_limit: RateLimit::new(asked.fps),
             no_signal_from: started.before(NO_SIGNAL_AGE),
+            head: String::new(),
             last: 0,
             wanted: None,
             half_closed: false,
@@ -175,10 +178,11 @@ impl<'a> Stream<'a> {
     fn send(&mut self, jpeg: &Jpeg) -> io::Result<usize> {
         self.wanted = None;
         let lines = self.asked.header_lines(jpeg);
-        let (head, end) = (self.multipart.head(jpeg, &lines), self.multipart.end());
-        let parts = [head.as_bytes(), &jpeg.data, end.as_bytes()];
+        self.multipart.head(jpeg, &lines, &mut self.head);
+        let end = self.multipart.end();
+        let parts = [self.head.as_bytes(), &jpeg.data, end.as_bytes()];
         self.client.write_jpeg(jpeg.number, &parts)?;
-        let bytes = head.len() + jpeg.data.len() + end.len();
+        let bytes = self.head.len() + jpeg.data.len() + end.len();
         self.last = jpeg.number;
         self.rate_limit.sent(jpeg.arrived);
         self.context.metrics.frames_sent.inc();

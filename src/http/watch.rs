@@ -79,7 +79,7 @@ pub(super) fn told(jpeg: &Jpeg, window: Window, score: f64) -> Value {
     let readings = &jpeg.readings;
     json!({
         "frame": jpeg.sequence,
-        "timestamp": jpeg.timestamp,
+        "timestamp": jpeg.timestamp.to_string(),
         "window": window,
         "sharpness": rounded(score),
         "lens": readings.lens_position.map(rounded),

@@ -96,8 +96,7 @@ impl BandEncoder {
         fault: Option<Fault>,
         jpeg: &mut Bytes,
     ) -> Result<Work, String> {
-        let rows = cut(frame.height, threads);
-        if rows.len() == 1 {
+        if rows_each(frame.height, threads) >= frame.height {
             let began = processor_time();
             let encoded = self.own.encode(frame, quality, jpeg);
             encoded.map_err(|error| error.to_string())?;
@@ -106,6 +105,7 @@ impl BandEncoder {
                 spent: processor_time().saturating_sub(began),
             });
         }
+        let rows = cut(frame.height, threads);
         let helpers = self.helpers(threads.min(rows.len()) - 1);
         let job = Arc::new(Job {
             frame: Mutex::new(Some(frame.clone())),
@@ -226,14 +226,19 @@ impl Job {
     }
 }
 
-/// Rows of pixels of each band: all but the last have the same number, whole MCUs.
-fn cut(height: usize, threads: usize) -> Vec<Range<usize>> {
+/// How many rows of pixels a band has: whole MCUs.
+fn rows_each(height: usize, threads: usize) -> usize {
     let bands = if threads > 1 {
         threads * BANDS_A_THREAD
     } else {
         1
     };
-    let each = height.div_ceil(MCU).div_ceil(bands).max(1) * MCU;
+    height.div_ceil(MCU).div_ceil(bands).max(1) * MCU
+}
+
+/// Rows of pixels of each band: all but the last have the same number.
+fn cut(height: usize, threads: usize) -> Vec<Range<usize>> {
+    let each = rows_each(height, threads);
     let starts = (0..height).step_by(each);
     starts
         .map(|start| start..height.min(start + each))

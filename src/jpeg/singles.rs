@@ -4,7 +4,7 @@
 use super::Encoder;
 use super::orders::{Order, Ordered, order};
 use crate::camera::Frame;
-use crate::clock::{Timestamp, unix_seconds};
+use crate::clock::{Timestamp, UnixSeconds};
 use crate::config::Cores;
 use crate::feed::Feed;
 use crate::hub::{Jpeg, Waiter};
@@ -95,7 +95,7 @@ fn encoded(
         number,
         sequence: frame.sequence,
         captured: frame.captured,
-        timestamp: unix_seconds(frame.unix),
+        timestamp: UnixSeconds(frame.unix),
         arrived: Timestamp::now(),
         encoded_in: started.elapsed(),
         width: frame.width,

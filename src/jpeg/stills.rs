@@ -4,7 +4,7 @@ use super::Encoder;
 use super::exif::with_exif;
 use super::orders::{Order, Ordered, order};
 use crate::camera::Still;
-use crate::clock::unix_seconds;
+use crate::clock::UnixSeconds;
 use crate::config::Cores;
 use crate::hub::{Jpeg, Waiter};
 use crate::shelf::Bytes;
@@ -82,7 +82,7 @@ fn encoded(still: &Still, quality: u8, numbers: &AtomicU64) -> Result<Jpeg, Stri
         number: 1 + numbers.fetch_add(1, Ordering::Relaxed),
         sequence: frame.sequence,
         captured: frame.captured,
-        timestamp: unix_seconds(frame.unix),
+        timestamp: UnixSeconds(frame.unix),
         arrived: frame.captured,
         encoded_in: began.elapsed(),
         width: frame.width,

@@ -8,7 +8,7 @@ use super::overload::Overload;
 use super::shrink::Shrink;
 use super::threads::Threads;
 use crate::camera::Frame;
-use crate::clock::{Timestamp, unix_seconds};
+use crate::clock::{Timestamp, UnixSeconds};
 use crate::config::{AutoOr, Cores, JpegConfig};
 use crate::exit::{Exit, leave};
 use crate::feed::{Arrival, Feed, Work};
@@ -324,7 +324,7 @@ impl EncodeWorker {
             number: 1 + self.job.numbers.fetch_add(1, Ordering::Relaxed),
             sequence: frame.sequence,
             captured: frame.captured,
-            timestamp: unix_seconds(frame.unix),
+            timestamp: UnixSeconds(frame.unix),
             arrived,
             encoded_in,
             width: frame.width,
