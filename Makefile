@@ -14,7 +14,7 @@ SECONDS ?= 3600
 TIME ?= 60
 TARGET ?=
 
-.PHONY: help run test audit test-libcamera dist test-dist image test-image test-image-full test-wifi test-camera test-camera-full test-guests test-distro test-fleet test-all \
+.PHONY: help run test audit test-libcamera dist test-dist test-dist-full image test-image test-image-full test-wifi test-camera test-camera-full test-lanes test-distro test-fleet test-all \
 	bench bench-camera attack soak test-soak fuzz test-fuzz
 # What compares, counts or measures does so best with the processors for itself.
 .NOTPARALLEL:
@@ -29,14 +29,14 @@ help:
 	@echo 'make test-libcamera  build picam with libcamera for this machine, test it with a virtual camera'
 	@echo 'make dist            make dist/picam-$(VERSION)-aarch64.tar.xz: one static executable with libcamera inside,'
 	@echo '                     and dist/picam_$(VERSION)_arm64.deb of it, for Raspberry Pi OS'
-	@echo 'make test-dist       make it, look into it, run it under qemu, and build it once more to compare'
+	@echo 'make test-dist       make it, look into it, run it under qemu; test-dist-full builds it once more to compare'
 	@echo 'make image           make a disk and a bundle for qemu in dist/image, from the tarball of make dist'
 	@echo 'make test-image      boot it, update it, cut its power; test-image-full does so more often'
 	@echo 'make test-wifi       join access points in qemu by the scripts of the appliance, with radios made of software'
 	@echo 'make test-camera     run picam in qemu on a Camera Module 3 made of software, by the real pipelines of Pi 4 and Pi 5,'
 	@echo '                     and once under systemd and udev, as in the image that Yocto makes;'
 	@echo '                     test-camera-full opens it 200 times and runs for an hour'
-	@echo 'make test-guests     run test-image, test-camera and test-wifi side by side, as CI does it'
+	@echo 'make test-lanes      run the tests of image, camera, wifi, fleet and soak side by side, as CI does it'
 	@echo 'make test-distro     check the Buildroot and Yocto trees; more of it with BUILDROOT=DIR, OE_LAYERS=DIR'
 	@echo 'make test-fleet     tell a real server that steers updates what has become of a trial'
 	@echo 'make test-all        all of these tests, as CI does'
@@ -87,10 +87,11 @@ test-libcamera:
 dist:
 	cross/dist aarch64
 
-test-dist: dist
+test-dist test-dist-full: dist
 	@tests/setup.sh test
 	@tests/dist/setup.sh
-	PICAM_DIST_ARCHIVE=dist/picam-$(VERSION)-aarch64.tar.xz $(PYTHON) -m pytest tests/dist --numprocesses 2 --dist loadfile
+	PICAM_DIST_ARCHIVE=dist/picam-$(VERSION)-aarch64.tar.xz PICAM_TEST_DIST=$(if $(filter %-full,$@),full) \
+	    $(PYTHON) -m pytest tests/dist --numprocesses 2 --dist loadfile
 
 image: dist
 	@tests/image/setup.sh
@@ -108,26 +109,26 @@ test-wifi:
 	@tests/wifi/setup.sh
 	cd tests && ../$(PYTHON) -m lanes wifi
 
-# All that boots guests, side by side.
-test-guests: dist
+test-fleet:
+	@tests/setup.sh test
+	@tests/fleet/setup.sh
+	cargo build --release --locked
+	cd tests && ../$(PYTHON) -m lanes fleet
+
+test-lanes: dist
 	@tests/setup.sh test
 	@tests/image/setup.sh
 	@tests/fleet/setup.sh
 	@tests/wifi/setup.sh
-	cd tests && ../$(PYTHON) -m lanes image camera wifi
-
-test-fleet:
-	@tests/setup.sh test
 	cargo build --release --locked
-	@tests/fleet/setup.sh
-	PICAM_TEST_FLEET=yes $(PYTHON) -m pytest tests/fleet
+	cd tests && ../$(PYTHON) -m lanes image camera wifi fleet soak
 
 test-distro:
 	@tests/setup.sh build
 	cargo build --release --locked
 	@BUILDROOT='$(BUILDROOT)' OE_LAYERS='$(OE_LAYERS)' tests/distro/run
 
-test-all: test test-soak test-fuzz test-libcamera test-dist test-guests test-fleet test-distro
+test-all: test test-fuzz test-libcamera test-dist test-lanes test-distro
 	@echo 'make test-all: every test of every part passed'
 
 bench:

@@ -1,8 +1,8 @@
-"""Runs the tests that boot guests in lanes side by side, each a pytest of its own: what they do most is wait.
+"""Runs tests in lanes side by side, each with a report of its own: what they do most is wait.
 
-    python -m lanes image|image-full|camera|camera-full|wifi...
+    python -m lanes image|image-full|camera|camera-full|wifi|fleet|soak...
 
-Makes first what the guests consist of. Prints each lane's report, those of target/lanes; the exit code is the worst of them.
+Makes first what their guests consist of. Prints the reports, which stay in target/lanes; the exit code is the worst of them.
 """
 
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from camera.module import build_module
+from camera.pisp import pisp_files
 from image.lab.factory import Factory
 from image.lab.packages import Packages
 from image.lab.tools import ROOT, ToolError
@@ -24,25 +25,31 @@ REPORTS = ROOT / "target/lanes"
 
 
 class Lane(NamedTuple):
-    """`files`: of tests, or folders of them; `environment`: what differs from ours."""
+    """`words`: pytest's, or a program's of Python; `environment`: what differs from ours."""
 
     name: str
-    files: list
+    words: list
     environment: dict
+
+
+def pytest(name, files, environment):
+    """A lane of these files, or folders of them."""
+    return Lane(name, ["-m", "pytest", "-v", *files], environment)
 
 
 def image(how):
     """The stories of the updates, each on one machine, and the rest."""
     Factory(ROOT / "dist/image")
     stories = _shared_out("image", ["test_update.py"], ["test_rollout.py", "test_uboot.py"])
-    return [Lane(name, files, {"PICAM_TEST_IMAGE": how, "PICAM_IMAGE_REUSE": "yes"}) for name, files in stories]
+    return [pytest(name, files, {"PICAM_TEST_IMAGE": how, "PICAM_IMAGE_REUSE": "yes"}) for name, files in stories]
 
 
 def camera(how):
     """Each guest has one processor, and counts its instructions as time: what else the host does is nothing to it."""
     build_module(Packages())
+    pisp_files()
     pi4 = ["test_controls.py", "test_endurance.py", "test_faults.py", "test_technician.py", "test_times.py"]
-    return [Lane(name, files, {"PICAM_TEST_CAMERA": how}) for name, files in _shared_out("camera", pi4)]
+    return [pytest(name, files, {"PICAM_TEST_CAMERA": how}) for name, files in _shared_out("camera", pi4)]
 
 
 def wifi(_):
@@ -50,10 +57,20 @@ def wifi(_):
     packages = Packages()
     for name in NAMES:
         build_initramfs(name, packages)
-    return [Lane(f"wifi-{name}", [HERE / "wifi"], {"PICAM_TEST_WIFI": name}) for name in NAMES]
+    return [pytest(f"wifi-{name}", [HERE / "wifi"], {"PICAM_TEST_WIFI": name}) for name in NAMES]
 
 
-KINDS = {"image": image, "camera": camera, "wifi": wifi}
+def fleet(_):
+    """With the server that steers updates."""
+    return [pytest("fleet", [HERE / "fleet"], {"PICAM_TEST_FLEET": "yes"})]
+
+
+def soak(_):
+    """For two minutes."""
+    return [Lane("soak", [HERE / "soak/soak.py", "--seconds", "120"], {})]
+
+
+KINDS = {"image": image, "camera": camera, "wifi": wifi, "fleet": fleet, "soak": soak}
 
 
 def _shared_out(folder, *lanes):
@@ -68,7 +85,7 @@ def run(lanes):
     REPORTS.mkdir(parents=True, exist_ok=True)
     running = []
     for lane in lanes:
-        command = [sys.executable, "-m", "pytest", "-v", *map(str, lane.files)]
+        command = [sys.executable, *map(str, lane.words)]
         with (REPORTS / f"{lane.name}.log").open("w") as log:
             environment = {**os.environ, **lane.environment}
             running.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log))

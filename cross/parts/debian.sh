@@ -31,8 +31,9 @@ install_packages() {
 # Installs the compilers and tools that run on this machine, and only what is missing.
 install_host_packages() {
     command -v apt-get >/dev/null || die "needs Debian 12 or newer; elsewhere use \`cross\` with Cross.toml"
-    # libclang-dev: bindgen's parser with the compiler's own headers. cmake and nasm: libjpeg-turbo.
-    wanted="ca-certificates cmake gcc g++ git libc6-dev libclang-dev make nasm patch pkg-config
+    # libclang-dev: bindgen's parser with the compiler's own headers. cmake and nasm: libjpeg-turbo. ccache: libcamera is
+    # built anew for each change of these scripts, most of it as before.
+    wanted="ca-certificates ccache cmake gcc g++ git libc6-dev libclang-dev make nasm patch pkg-config
         python3 python3-venv util-linux xz-utils"
     if [ -n "$cross_compiling" ]; then
         suffix=$(echo "$triplet" | tr _ -)

@@ -27,8 +27,8 @@ machine_file() {
     flags="'-ffunction-sections', '-fdata-sections', '-ffile-prefix-map=$work/=', '-I$sysroot/usr/include'"
     cat <<EOF
 [binaries]
-c = '$triplet-gcc'
-cpp = '$triplet-g++'
+c = ['ccache', '$triplet-gcc']
+cpp = ['ccache', '$triplet-g++']
 ar = '$triplet-ar'
 strip = '$triplet-strip'
 ld = '$triplet-ld'
@@ -79,7 +79,7 @@ build_libcamera() {
     # shellcheck disable=SC2086 # lists of words
     (
         PATH=$tools/bin:$PATH
-        export PATH
+        export PATH CCACHE_DIR="$cache/ccache"
         meson setup "$work/build" "$work/source" --cross-file "$work/machine.ini" $libcamera_options $libpisp_options \
             -Dpipelines="$pipelines" -Dipas="$ipas" &&
             nice -n 19 ninja -C "$work/build" -j "$jobs" &&

@@ -17,6 +17,8 @@ ARCHIVE = os.environ.get("PICAM_DIST_ARCHIVE")
 
 if not ARCHIVE:
     collect_ignore_glob = ["test_*.py"]
+elif os.environ.get("PICAM_TEST_DIST") != "full":
+    collect_ignore = ["test_reproducible.py"]  # builds all of it once more
 
 
 class Unpacked:

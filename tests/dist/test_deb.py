@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import threading
 import xml.etree.ElementTree
@@ -154,3 +155,10 @@ def test_systemd_verifies_the_unit(units):
 
 def test_the_unit_is_as_shut_as_the_appliances(units):
     assert units.exposure("picam.service") <= EXPOSURE_LIMIT
+
+
+def test_a_package_made_elsewhere_is_the_same_bytes(dist, package, tmp_path):
+    archive = shutil.copyfile(dist.archive, tmp_path / dist.archive.name)  # with another time
+    command = ["sh", "-c", 'umask 077; exec "$0" "$1"', ROOT / "cross/deb", archive]
+    subprocess.run(command, check=True, env={**os.environ, "TZ": "Asia/Tokyo"}, timeout=600)
+    assert (tmp_path / package.path.name).read_bytes() == package.path.read_bytes()
