@@ -16,6 +16,7 @@ mod print;
 mod problem;
 mod reader;
 mod saved;
+mod source;
 mod stored;
 mod types;
 
@@ -28,5 +29,6 @@ pub use order::{Change, NotKept, Order};
 pub use origins::Traced;
 pub use problem::{ConfigError, Problem};
 pub use saved::{Requested, Saved};
+pub use source::{Source, UnknownSource};
 pub(crate) use stored::put_file;
 pub use types::*;
