@@ -100,7 +100,7 @@ image: dist
 test-image test-image-full test-camera test-camera-full: dist
 	@tests/setup.sh test
 	@tests/image/setup.sh
-	@tests/fleet/setup.sh
+	@$(if $(findstring image,$@),tests/fleet/setup.sh)
 	cd tests && ../$(PYTHON) -m lanes $(@:test-%=%)
 
 test-wifi:

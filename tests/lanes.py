@@ -15,7 +15,7 @@ from typing import NamedTuple
 from camera.module import build_module
 from camera.pisp import pisp_files
 from image.lab.factory import Factory
-from image.lab.packages import Packages
+from image.lab.packages import KEPT, Packages
 from image.lab.tools import ROOT, ToolError
 from wifi.guest import build_initramfs
 from wifi.supplicant import NAMES
@@ -87,7 +87,7 @@ def run(lanes):
     for lane in lanes:
         command = [sys.executable, *map(str, lane.words)]
         with (REPORTS / f"{lane.name}.log").open("w") as log:
-            environment = {**os.environ, **lane.environment}
+            environment = {**os.environ, KEPT: "yes", **lane.environment}
             running.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
     try:
         for lane, process in zip(lanes, running, strict=True):

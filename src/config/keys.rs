@@ -244,7 +244,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 unit: "",
                 accepts: Accepts::AutoOr(&Accepts::Cores),
                 live: false,
-                doc: "Cores for the thread that encodes them.",
+                doc: "Cores for the threads that encode them: for the streams, for stills and for single pictures.",
             },
             Key {
                 name: "http",

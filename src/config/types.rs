@@ -225,7 +225,7 @@ pub type Cores = AutoOr<Vec<usize>>;
 pub struct CpuConfig {
     /// For the thread that takes frames from the camera.
     pub capture: Cores,
-    /// For the thread that encodes them.
+    /// For the threads that encode them: for the streams, for stills and for single pictures.
     pub encode: Cores,
     /// For the threads that serve the clients.
     pub http: Cores,

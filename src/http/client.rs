@@ -14,8 +14,6 @@ use std::time::{Duration, Instant};
 
 /// Alarms are not set further ahead; a wait may return early anyway.
 const LONGEST_ALARM: Duration = Duration::from_secs(1);
-/// So many pieces are written at once.
-const MOST_SLICES: usize = 4;
 /// What a client that was answered may still send; it is thrown away.
 const LINGER_BYTES: usize = 1 << 20;
 
@@ -60,7 +58,7 @@ impl Client {
     ///
     /// # Errors
     /// The client is gone, or was cut for being slow.
-    pub fn write(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+    pub fn write<const N: usize>(&mut self, parts: &[&[u8]; N]) -> io::Result<()> {
         self.write_watched(None, parts)
     }
 
@@ -68,11 +66,19 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::write`].
-    pub fn write_jpeg(&mut self, number: u64, parts: &[&[u8]]) -> io::Result<()> {
+    pub fn write_jpeg<const N: usize>(
+        &mut self,
+        number: u64,
+        parts: &[&[u8]; N],
+    ) -> io::Result<()> {
         self.write_watched(Some(number), parts)
     }
 
-    fn write_watched(&mut self, jpeg: Option<u64>, parts: &[&[u8]]) -> io::Result<()> {
+    fn write_watched<const N: usize>(
+        &mut self,
+        jpeg: Option<u64>,
+        parts: &[&[u8]; N],
+    ) -> io::Result<()> {
         self.answered = true;
         self.guard.enter(self.fd, Stage::Write(jpeg));
         let result = self.write_all(parts);
@@ -80,18 +86,9 @@ impl Client {
         result
     }
 
-    fn write_all(&mut self, parts: &[&[u8]]) -> io::Result<()> {
-        for parts in parts.chunks(MOST_SLICES) {
-            let mut slices = [IoSlice::new(&[]); MOST_SLICES];
-            for (slice, part) in slices.iter_mut().zip(parts) {
-                *slice = IoSlice::new(part);
-            }
-            self.write_slices(&mut slices[..parts.len()])?;
-        }
-        Ok(())
-    }
-
-    fn write_slices(&mut self, mut left: &mut [IoSlice]) -> io::Result<()> {
+    fn write_all<const N: usize>(&mut self, parts: &[&[u8]; N]) -> io::Result<()> {
+        let mut slices = parts.map(IoSlice::new);
+        let mut left = slices.as_mut_slice();
         // Most responses fit into the socket's buffer and need no second descriptor.
         // SAFETY: the descriptor is open during the request and not closed by this, thanks to ManuallyDrop.
         let mut direct =

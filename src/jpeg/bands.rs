@@ -70,7 +70,7 @@ struct Done {
 }
 
 impl BandEncoder {
-    /// An encoder whose helpers run on these of the encoder's `cores`. Not to be called on a thread that is pinned.
+    /// An encoder whose helpers run on these of the encoder's `cores`.
     ///
     /// # Errors
     /// There is no memory for it.

@@ -37,8 +37,7 @@ type Outcome = Option<Arc<Jpeg>>;
 pub struct Singles(SyncSender<Order<Single, Outcome>>);
 
 impl Singles {
-    /// Starts the thread, on `cores` if it is not to take the stream's, which takes its frames from `feed` and its JPEGs'
-    /// numbers from `numbers`.
+    /// Starts the thread on the encoder's `cores`. It takes its frames from `feed` and numbers its JPEGs from `numbers`.
     ///
     /// # Errors
     /// The system gives no thread, or no memory to the encoder.

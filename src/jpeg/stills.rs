@@ -32,7 +32,7 @@ type Outcome = Result<Arc<Jpeg>, String>;
 pub struct Stills(SyncSender<Order<u8, Outcome>>);
 
 impl Stills {
-    /// Starts the thread, on `cores` if it is not to take the stream's, which numbers its JPEGs from `numbers`.
+    /// Starts the thread on the encoder's `cores`. It numbers its JPEGs from `numbers`.
     ///
     /// # Errors
     /// The system gives no thread, or no memory to the encoder.

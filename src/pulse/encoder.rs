@@ -35,7 +35,7 @@ impl EncoderPulse {
         }
     }
 
-    /// Nobody wants its JPEGs any more.
+    /// What it has refused counts no more: it has published since, or nobody wants its JPEGs.
     pub fn forget_failures(&self) {
         self.failed_first.clear();
         self.failed_last.clear();

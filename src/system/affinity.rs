@@ -106,9 +106,13 @@ fn automatic(role: Role, available: &[usize]) -> &[usize] {
     &available[range]
 }
 
-/// The cores the calling thread may run on.
+/// The cores that picam may run on: those of its first thread, which is never pinned.
 fn available_cores() -> Vec<usize> {
-    let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
+    cores_of(Pid::this())
+}
+
+fn cores_of(thread: Pid) -> Vec<usize> {
+    let allowed = sched_getaffinity(thread).unwrap_or_default();
     (0..CpuSet::count())
         .filter(|&core| allowed.is_set(core) == Ok(true))
         .collect()
@@ -144,7 +148,9 @@ mod tests {
         let first = available_cores()[0];
         std::thread::spawn(move || {
             pin_this_thread(Role::Encode, &AutoOr::Given(vec![first]));
-            assert_eq!(available_cores(), [first]);
+            assert_eq!(cores_of(Pid::from_raw(0)), [first]);
+            let all = cores_for(Role::Capture, &AutoOr::Auto);
+            assert!(all.is_none_or(|cores| cores.last() != Some(&first)));
         })
         .join()
         .unwrap();

@@ -131,7 +131,7 @@ class Guest(InitramfsGuest):
         while not (found := condition()):
             if time.monotonic() > deadline:
                 log = self.run("tail -n 20 /tmp/picam.log", check=False)
-                raise MachineError(f"waited {seconds} s for {what}; {log}")
+                raise MachineError(f"waited {seconds * self.patience} s for {what}; {log}")
             time.sleep(pause)
         return found
 

@@ -9,8 +9,8 @@ from camera.systemd import NEWER, SERVED, SSH_KEY, VERSION, SystemdGuest, build_
 # Only a test that would hang waits that long, times the guest's patience.
 SECONDS = 240
 CAMERA = ["/dev/media0", "/dev/video0", "/dev/v4l-subdev0", "/dev/dma_heap/linux,cma", "/dev/dma_heap/system", "/dev/udmabuf"]
-# In the service's control group, where the filter of devices is.
 SERVER = "127.0.0.1:8080"
+# In the service's control group, where the filter of devices is.
 TRY = "echo $$ >/sys/fs/cgroup/system.slice/picam.service/cgroup.procs; (exec 3<>{device}) 2>&1 && echo opened"
 
 

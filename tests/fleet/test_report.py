@@ -76,9 +76,11 @@ def report(root):
 def test_the_server_is_told_what_the_updater_would_say_of_the_device(root, server):
     """goosebit asks an updater once, and not at all if it has been told something."""
     starts(root, START.format(slot="A", version="1.0.0", reason="power", outcome="serving"))
-    root.shell("printf 'hw_revision=\"2\"\\r\\n' >>/data/site/hawkbit.conf")
+    config = CONFIG + 'hw_revision = "2"\nsw_version = 0.1.0\nnote = one\ttwo\n'
+    root.shell("cat >/data/site/hawkbit.conf <<'END'\n" + config.replace("\n", "\r\n") + "END")
     assert report(root).wait() == 0
-    assert {name: server.device()["hardware"][name] for name in ("model", "revision")} == {"model": "picam-test", "revision": "2"}
+    device = server.device()
+    assert (device["hardware"]["model"], device["hardware"]["revision"], device["sw_version"]) == ("picam-test", "2", "1.0.0")
 
 
 def test_after_a_fall_back_the_server_is_told_what_runs(root, server):

@@ -70,14 +70,14 @@ def test_the_server_learns_what_runs(camera, server):
 
 
 def test_a_bundle_of_a_stranger_is_an_error(camera, server, factory):
-    number = server.roll_out(factory.bundle("stranger", STRANGE, signer="stranger"))
+    number = server.roll_out(factory.bundle("rollout-stranger", STRANGE, signer="stranger"))
     wait(lambda: server.rollout(number)["failure_count"] == 1, INSTALL, camera, "the failure")
     assert "signature" in server.log().lower()
 
 
 def test_a_rollout_is_installed_tried_and_told(camera, server, factory, report):
     boots, started = len(camera.runs), time.monotonic()
-    number = server.roll_out(factory.bundle("good", NEWER))
+    number = server.roll_out(factory.bundle("rollout-good", NEWER))
     trial = camera.wait_boots(boots + 1, INSTALL + ARMED)
     assert (camera.runs[boots - 1].ended, trial.slot) == ("tryboot", "B"), camera.history()
     camera.wait_jpeg(BOOT)
@@ -89,7 +89,7 @@ def test_a_rollout_is_installed_tried_and_told(camera, server, factory, report):
 
 def test_a_trial_that_fails_is_told_and_its_version_is_refused_from_then_on(camera, server, factory):
     boots = len(camera.runs)
-    number = server.roll_out(factory.bundle("no-boot", BROKEN, has_no_init))
+    number = server.roll_out(factory.bundle("rollout-no-boot", BROKEN, has_no_init))
     camera.wait_boots(boots + 2, INSTALL + ARMED + BOOT)
     camera.wait_jpeg(BOOT)
     wait(lambda: is_told(camera, f"{NEWER}, fall-back, serving"), TRIAL, camera, "the fall-back")

@@ -85,9 +85,9 @@ class Guest(InitramfsGuest):
         for name, path in (("card", self.card), ("data", self._data)):
             drives += ["-drive", f"file={path},if=none,id={name},format=raw", "-device", f"virtio-blk-pci,drive={name},romfile="]
         return [
-            # An access point answers a search within 30 ms, or is not found: by a clock of our own it sometimes did not.
-            "nice", "-n", "19", "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-m", "384", *ICOUNT, "-nodefaults", "-nographic", "-no-reboot",
-            "-serial", "stdio", "-kernel", str(self._kernel), "-initrd", str(self._initramfs),
+            # An access point answers a search within 30 ms, or is not found: by the host's clock it sometimes did not.
+            "nice", "-n", "19", "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-m", "384", *ICOUNT,
+            "-nodefaults", "-nographic", "-no-reboot", "-serial", "stdio", "-kernel", str(self._kernel), "-initrd", str(self._initramfs),
             "-append", "console=ttyAMA0 loglevel=4 panic=5 oops=panic",
             "-device", "virtio-rng-pci", *shell_devices(self._shell_path), *drives,
         ]  # fmt: skip

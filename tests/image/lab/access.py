@@ -56,7 +56,7 @@ class Access:
             except OSError:
                 pass
             if time.monotonic() > deadline:
-                raise MachineError(f"no JPEG within {seconds} s; {self.history()}\n" + self.console_end())
+                raise MachineError(f"no JPEG within {seconds * self.patience} s; {self.history()}\n" + self.console_end())
             time.sleep(0.1)
 
     def status(self):
@@ -74,7 +74,7 @@ class Access:
             except (OSError, ValueError):
                 pass
             if time.monotonic() > deadline:
-                raise MachineError(f"not within {seconds} s; last status: {status}; {self.history()}\n" + self.console_end())
+                raise MachineError(f"not within {seconds * self.patience} s; last status: {status}; {self.history()}\n" + self.console_end())
             time.sleep(0.2)
 
     # Shell
@@ -120,7 +120,7 @@ class Access:
                 return int(match[2]), match[1].decode(errors="replace").strip()
             if time.monotonic() > deadline:
                 self._close_shell()
-                raise MachineError(f"in the guest: no end of {command!r} within {seconds} s: {buffer[-500:]!r}; {self.console_end()}")
+                raise MachineError(f"in the guest: no end of {command!r} within {seconds * self.patience} s: {buffer[-500:]!r}; {self.console_end()}")
 
     def _connected(self):
         if self._shell is None:

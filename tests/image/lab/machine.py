@@ -169,7 +169,7 @@ class Machine(Access):
         if self.kind == "virt":
             # By this the appliance knows whose bootloader was built when.
             run("fdtput", "-t", "s", dtb, "/", "compatible", "linux,dummy-virt", firmware.SOC[self.bootloader.board])
-        # A guest whose clock is ours goes before those that count instructions as time.
+        # A guest that runs by the host's clock goes before those that count instructions as time.
         return [
             "nice", "-n", "10", "qemu-system-aarch64", *machine, "-accel", "tcg,thread=multi", "-nodefaults", "-nographic",
             *(["-serial", "null"] if self.kind == "raspi3b" else []), "-serial", "stdio",

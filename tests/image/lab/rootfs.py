@@ -128,8 +128,8 @@ class RootTree:
         for name in ("passwd", "shadow", "group"):
             shutil.copy(GUEST / name, self.folder / "etc" / name)
         shutil.copy(GUEST / "S98shell", self.folder / "etc/init.d/S98shell")
-        updater = "S85rauc-hawkbit-updater"
-        self.write(f"etc/init.d/{updater}", (ROOT / "buildroot/package/picam" / updater).read_bytes(), 0o755)
+        script = "S85rauc-hawkbit-updater"
+        self.write(f"etc/init.d/{script}", (ROOT / "buildroot/package/picam" / script).read_bytes(), 0o755)
         shutil.copy(keyring, self.folder / "etc/rauc/keyring.pem")
         configuration = self.folder / "etc/rauc/system.conf"
         configuration.write_text(configuration.read_text().replace("@COMPATIBLE@", COMPATIBLE))
