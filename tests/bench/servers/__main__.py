@@ -54,7 +54,7 @@ def main():
     print(text)
     if command:
         write_into(PAGE, text, command)
-        shutil.copy(RESULTS / "bench.svg", PAGE.with_name("bench.svg"))
+        shutil.copy(RESULTS / "bench.svg", PAGE.with_name(f"bench-{cores}.svg"))
     print(f"\nwritten into {RESULTS.relative_to(ROOT)}", file=sys.stderr)
 
 
