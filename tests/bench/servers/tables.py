@@ -17,7 +17,8 @@ def result(told):
     spent = [[_name(row), *(_spent(load) for load in row["loads"])] for row in rows]
     costs = [[_name(row), *_costs(row)] for row in rows]
     versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
-    where = "{date}: {cores} cores of an {processor}, Linux {kernel}. ".format(**machine)
+    cores = "one core" if machine["cores"] == 1 else f"{machine['cores']} cores"
+    where = "{date}: {0} of an {processor}, Linux {kernel}. ".format(cores, **machine)
     return "\n\n".join([
         where + EXPLAINED.format(hertz=HERTZ, **machine),
         "Age in ms, median / 99th percentile, by the number of clients; pictures a second in brackets where not all came.",
