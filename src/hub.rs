@@ -22,7 +22,7 @@ pub struct Jpeg {
     pub sequence: u64,
     /// When the frame was captured.
     pub captured: Timestamp,
-    /// `captured` as Unix seconds with six decimals.
+    /// `captured` by the wall clock.
     pub timestamp: UnixSeconds,
     /// When the camera handed it over; a sensor's exposure and read-out come before.
     pub arrived: Timestamp,

@@ -1,8 +1,8 @@
 //! The configuration. [`types`](Config) has the sections of the TOML file and their defaults, `keys` the one table of
-//! what each key means, `accepts` the kinds of values, `source` the names of the sources of frames. [`Layers`] lays the files over each other, which `reader` reads through
-//! the table; `problem` says what is wrong with them, `origins` where each value comes from. `print` writes a configuration
-//! out again, commented from the table; `live` takes over what can change in a running picam. [`Saved`] keeps what was
-//! set while it ran, in the files of `stored`.
+//! what each key means, `accepts` the kinds of values, `source` the names of the sources of frames. [`Layers`] lays the
+//! files over each other, which `reader` reads through the table; `problem` says what is wrong with them, `origins` where
+//! each value comes from. `print` writes a configuration out again, commented from the table; `live` takes over what can
+//! change in a running picam. [`Saved`] keeps what was set while it ran, in the files of `stored`.
 
 mod accepts;
 mod auto;

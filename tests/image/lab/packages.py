@@ -17,9 +17,9 @@ from .tools import CACHE, ENVIRONMENT, ToolError, run
 
 RELEASE = "trixie"
 UNSTABLE = "sid"
-# Lists as old as this are asked for again, seconds; none that there is while this variable is set: what others work with
-# is not to change under their hands.
+# Seconds after which package lists are asked for again.
 LISTS_LAST = 3600
+# While this variable is set, lists stay as they are: what other lanes work with must not change.
 KEPT = "PICAM_LISTS_KEPT"
 KERNEL = re.compile(r"linux-image-6\.12\.\d+\S*-arm64")
 # Flavours that lack drivers or are something else altogether.
@@ -118,8 +118,8 @@ class Apt:
         self._environment = {**ENVIRONMENT, "APT_CONFIG": str(configuration)}
 
     def _update(self):
-        stamp = self._apt / "updated"
-        if os.environ.get(KEPT) and any((self._apt / "state/lists").glob("*_Packages*")):
+        stamp, has_lists = self._apt / "updated", any((self._apt / "state/lists").glob("*_Packages*"))
+        if os.environ.get(KEPT) and has_lists:
             return
         if stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < LISTS_LAST:
             return
@@ -127,7 +127,7 @@ class Apt:
             run("apt-get", "update", "-o", "APT::Update::Error-Mode=any", env=self._environment)
             stamp.touch()
         except ToolError as error:
-            if not any((self._apt / "state/lists").glob("*_Packages*")):
+            if not has_lists:
                 raise
             print(f"no newer package lists, going on with those of the cache: {error}", file=sys.stderr)
 
