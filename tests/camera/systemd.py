@@ -7,7 +7,7 @@ from pathlib import Path
 
 from image.lab.bootfs import COMMAND_LINE, DISK_SIGNATURE, initramfs, make_fat
 from image.lab.disk import make_bundle, make_disk, make_keys
-from image.lab.rootfs import COMPATIBLE, add_files, copy_modules
+from image.lab.rootfs import COMPATIBLE, RootTree, add_files, copy_modules
 from image.lab.tools import GUEST, ROOT, run
 
 from camera.guest import MODULES, Guest
@@ -73,15 +73,9 @@ def build_systemd(packages, module, files, folder):
     make_fat(boot, 4 << 20, "BOOT", [tree / "etc/picam-release"])  # the kernel is qemu's
     _bundles(tree, boot, folder)
     site = {"hostname.txt": "cam-7\r\n", "authorized_keys": _ssh_key(tree)}
-    disk = make_disk(folder / "disk.img", boot, _squashfs(tree, folder / "root.squashfs"), folder / "partitions", site)
+    disk = make_disk(folder / "disk.img", boot, RootTree(tree).squashfs(folder / "root.squashfs"), folder / "partitions", site)
     initramfs(packages, folder / "initramfs", folder / "initramfs.img")
     return folder / "initramfs.img", disk
-
-
-def _squashfs(tree, target):
-    run("mksquashfs", tree, target, "-comp", "zstd", "-Xcompression-level", "3", "-all-root", "-noappend", "-no-progress", "-quiet",
-        "-no-xattrs")  # fmt: skip
-    return target
 
 
 def _bundles(tree, boot, folder):
@@ -97,7 +91,7 @@ def _bundles(tree, boot, folder):
         (small / "etc").mkdir(parents=True)
         (small / "etc/picam-release").write_text(RELEASE.format(version=version))
         shutil.copy(tree / "usr/bin/busybox", small)  # a bundle has a least size
-        root = _squashfs(small, folder / f"root-{version}.img")
+        root = RootTree(small).squashfs(folder / f"root-{version}.img")
         make_bundle(tree / SERVED / f"{version}.raucb", boot, root, version, keys, folder / f"bundle-{version}")
 
 
