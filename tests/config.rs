@@ -123,7 +123,7 @@ fn every_kind_of_bad_file_is_answered_by_one_line() {
         (
             "[camera]\nrate = 8\nwidht = 640",
             3,
-            "unknown key \"widht\" in [camera]: expected source, id, width, height, rate, sensor_rate, hdr, longest_exposure, focus_range, stamp, rotation, mirror or still",
+            "unknown key \"widht\" in [camera]: expected source, id, width, height, rate, sensor_rate, hdr, longest_exposure, focus_range, stamp, rotation, mirror, still or still_chroma",
         ),
         (
             "[camera.rate]\nhz = 8",
@@ -714,7 +714,7 @@ fn every_printed_key_is_commented() {
     let keys: Vec<_> = (0..lines.len())
         .filter(|&i| lines[i].contains(" ="))
         .collect();
-    assert_eq!(keys.len(), 64);
+    assert_eq!(keys.len(), 65);
     for i in keys {
         assert!(
             lines[i - 2].starts_with("# ") && lines[i - 2].ends_with('.'),

@@ -26,7 +26,7 @@ pub struct Frame {
     pub width: usize,
     /// Rows, even.
     pub height: usize,
-    /// Planar YUV 4:2:0, full range.
+    /// Planar YUV, full range: 4:2:0, or of a still 4:4:4.
     pub planes: Arc<dyn Planes>,
     /// What the source reported with it.
     pub readings: Readings,

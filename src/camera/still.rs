@@ -5,7 +5,9 @@ use super::source::open;
 use super::{Camera, CameraError, Frame, Readings};
 use crate::config::{AutoOr, CameraConfig};
 use crate::controls::{ControlId, Set};
+use crate::picture::{Chroma, Picture};
 use crate::system::affinity::{self, Role};
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
@@ -61,6 +63,7 @@ pub(super) fn wanted(
         rate: RATE,
         // Its exposures are taken one after the other by a mode with a quarter of the pixels.
         hdr: false,
+        chroma: config.still_chroma,
         ..config.clone()
     };
     let mut found = Set::default();
@@ -98,7 +101,7 @@ pub(super) fn take_beside(config: CameraConfig, set: Set, asker: Asker) {
         let camera = open(&config, &set, 0);
         let frame = camera.and_then(|mut camera| take(camera.as_mut(), || {}));
         let still = frame.map(|frame| Still {
-            frame,
+            frame: with_chroma(frame, config.still_chroma),
             lens: None,
             interrupted: false,
         });
@@ -108,6 +111,18 @@ pub(super) fn take_beside(config: CameraConfig, set: Set, asker: Asker) {
     let _ = thread::Builder::new()
         .name("still-source".into())
         .spawn(taken);
+}
+
+/// `frame` with as much chroma: test pictures and files have 4:2:0.
+pub(super) fn with_chroma(frame: Frame, chroma: Chroma) -> Frame {
+    if (chroma, frame.planes.chroma()) != (Chroma::Full, Chroma::Quarter) {
+        return frame;
+    }
+    let full = Picture::with_full_chroma(frame.width, frame.height, frame.planes.as_ref());
+    Frame {
+        planes: Arc::new(full),
+        ..frame
+    }
 }
 
 /// Takes one picture with `camera`; `alive` is called between the waits.

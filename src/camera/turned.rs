@@ -2,7 +2,7 @@
 
 use super::{Camera, CameraError, Frame, Lens};
 use crate::controls;
-use crate::picture::{Picture, Plane, Planes, Pool, Turn, Window};
+use crate::picture::{Chroma, Picture, Plane, Planes, Pool, Turn, Window};
 use crate::sync::lock;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -17,6 +17,7 @@ pub(super) struct TurnedCamera {
 
 struct SizedPool {
     size: (usize, usize),
+    chroma: Chroma,
     pictures: Arc<Mutex<Pool>>,
 }
 
@@ -29,21 +30,22 @@ pub(super) fn turned(camera: Box<dyn Camera>, turn: Turn) -> Box<dyn Camera> {
     Box::new(TurnedCamera { camera, turn, pool })
 }
 
-fn new_pool((width, height): (usize, usize)) -> Arc<Mutex<Pool>> {
-    let blank = Picture::filled(width, height, [0, 128, 128]);
+fn new_pool((width, height): (usize, usize), chroma: Chroma) -> Arc<Mutex<Pool>> {
+    let blank = Picture::with_chroma(width, height, chroma, [0, 128, 128]);
     Arc::new(Mutex::new(Pool::new(blank)))
 }
 
 impl TurnedCamera {
-    fn pool(&mut self, size: (usize, usize)) -> Arc<Mutex<Pool>> {
+    fn pool(&mut self, size: (usize, usize), chroma: Chroma) -> Arc<Mutex<Pool>> {
         if let Some(pool) = &self.pool
-            && pool.size == size
+            && (pool.size, pool.chroma) == (size, chroma)
         {
             return Arc::clone(&pool.pictures);
         }
-        let pictures = new_pool(size);
+        let pictures = new_pool(size, chroma);
         self.pool = Some(SizedPool {
             size,
+            chroma,
             pictures: Arc::clone(&pictures),
         });
         pictures
@@ -79,7 +81,8 @@ impl Camera for TurnedCamera {
         let Some(frame) = self.camera.next_frame(patience)? else {
             return Ok(None);
         };
-        let pool = self.pool(self.turn.size((frame.width, frame.height)));
+        let size = self.turn.size((frame.width, frame.height));
+        let pool = self.pool(size, frame.planes.chroma());
         Ok(Some(turned_frame(frame, self.turn, pool)))
     }
 
@@ -107,7 +110,8 @@ impl Camera for TurnedCamera {
 
     fn still(&mut self) -> Option<Frame> {
         let still = self.camera.still()?;
-        let pool = new_pool(self.turn.size((still.width, still.height)));
+        let size = self.turn.size((still.width, still.height));
+        let pool = new_pool(size, still.planes.chroma());
         Some(turned_frame(still, self.turn, pool))
     }
 
@@ -140,5 +144,9 @@ impl Planes for TurnedPlanes {
             lock(&self.pool).paint(apply)
         });
         picture.planes()
+    }
+
+    fn chroma(&self) -> Chroma {
+        self.source.chroma()
     }
 }

@@ -200,6 +200,13 @@ pub(super) static SECTIONS: &[Section] = &[
                 live: false,
                 doc: "switch: /still takes the camera for a moment, and the streams wait. always: they go on, and it costs memory and light.",
             },
+            Key {
+                name: "still_chroma",
+                unit: "",
+                accepts: Accepts::Word(&["4:2:0", "4:4:4"]),
+                live: false,
+                doc: "Samples of colour in a still: one for four pixels, as in the streams, or one for each, with twice the memory.",
+            },
         ],
     },
     Section {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::auto::AutoOr;
 use super::source::Source;
 use crate::controls;
-use crate::picture::Turn;
+use crate::picture::{Chroma, Turn};
 
 /// Everything that can be configured. The default is what picam does without any file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -137,6 +137,11 @@ pub struct CameraConfig {
     pub mirror: bool,
     /// How stills are taken.
     pub still: StillMode,
+    /// How many samples of colour a still has.
+    pub still_chroma: Chroma,
+    /// How many the frames have: no key, other than 4:2:0 only where the camera is opened for a still alone.
+    #[serde(skip)]
+    pub chroma: Chroma,
 }
 
 impl CameraConfig {
@@ -173,6 +178,8 @@ impl Default for CameraConfig {
             rotation: 0,
             mirror: false,
             still: StillMode::Switch,
+            still_chroma: Chroma::Quarter,
+            chroma: Chroma::Quarter,
         }
     }
 }

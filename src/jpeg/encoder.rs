@@ -1,6 +1,7 @@
 //! turbojpeg straight from the camera's planes: no detour over RGB.
 
 use crate::camera::Frame;
+use crate::picture::Chroma;
 use crate::shelf::Bytes;
 use std::ops::Range;
 use turbojpeg::{Compressor, OutputBuf, Subsamp, YuvPlanesImage};
@@ -23,7 +24,7 @@ impl Encoder {
         })
     }
 
-    /// Writes the JPEG of `frame` with `quality` (1 to 100), 4:2:0, JFIF, into `jpeg`.
+    /// Writes the JPEG of `frame` with `quality` (1 to 100), 4:2:0 or 4:4:4 as the frame is, JFIF, into `jpeg`.
     ///
     /// # Errors
     /// libjpeg-turbo's, in its words.
@@ -52,18 +53,23 @@ impl Encoder {
             self.quality = Some(quality);
         }
         let [y, cb, cr] = frame.planes.planes();
+        let subsamp = match frame.planes.chroma() {
+            Chroma::Quarter => Subsamp::Sub2x2,
+            Chroma::Full => Subsamp::None,
+        };
+        let chroma_row = rows.start / frame.planes.chroma().divisor(1);
         let image = YuvPlanesImage {
             y_plane: &y.data[rows.start * y.stride..],
-            u_plane: &cb.data[rows.start / 2 * cb.stride..],
-            v_plane: &cr.data[rows.start / 2 * cr.stride..],
+            u_plane: &cb.data[chroma_row * cb.stride..],
+            v_plane: &cr.data[chroma_row * cr.stride..],
             width: frame.width,
             height: rows.len(),
             y_stride: y.stride,
             u_stride: cb.stride,
             v_stride: cr.stride,
-            subsamp: Subsamp::Sub2x2,
+            subsamp,
         };
-        let most = turbojpeg::compressed_buf_len(frame.width, rows.len(), Subsamp::Sub2x2)?;
+        let most = turbojpeg::compressed_buf_len(frame.width, rows.len(), subsamp)?;
         let mut output = OutputBuf::borrowed(jpeg.room(most));
         self.compressor.compress_yuv_planes(&image, &mut output)?;
         let length = output.len();
@@ -94,8 +100,14 @@ mod tests {
 
     #[test]
     fn quality_100_gives_back_what_went_in() {
+        for chroma in [Chroma::Quarter, Chroma::Full] {
+            gives_back(chroma);
+        }
+    }
+
+    fn gives_back(chroma: Chroma) {
         let (width, height) = (322, 182); // not a multiple of the 16-pixel blocks
-        let mut picture = Picture::filled(width, height, [0, 128, 128]);
+        let mut picture = Picture::with_chroma(width, height, chroma, [0, 128, 128]);
         for plane in 0..3 {
             let (columns, _) = picture.plane_size(plane);
             for (at, sample) in picture.plane_mut(plane).iter_mut().enumerate() {
@@ -117,6 +129,11 @@ mod tests {
         let mut jpeg = Bytes::default();
         encoder.encode(&frame, 100, &mut jpeg).unwrap();
         let image = turbojpeg::decompress_to_yuv(&jpeg).unwrap();
+        let subsamp = match chroma {
+            Chroma::Quarter => Subsamp::Sub2x2,
+            Chroma::Full => Subsamp::None,
+        };
+        assert_eq!(image.subsamp, subsamp);
         let mut decoded = image.pixels.as_slice();
         for (index, plane) in picture.planes().into_iter().enumerate() {
             let (columns, rows) = picture.plane_size(index);

@@ -1,4 +1,4 @@
-//! Pictures in memory: planar YUV 4:2:0 (I420), full range BT.601, as JPEG wants it.
+//! Pictures in memory: planar YUV, full range BT.601, as JPEG wants it; 4:2:0 (I420), and stills 4:4:4 if they are to be.
 
 mod draw;
 mod scale;
@@ -10,6 +10,7 @@ pub use scale::{crop, scale};
 pub use turn::Turn;
 pub use window::Window;
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// One plane of samples, a byte each.
@@ -21,32 +22,84 @@ pub struct Plane<'a> {
     pub stride: usize,
 }
 
-/// Something that holds the three planes of a 4:2:0 picture: a buffer of our own or a camera's.
-pub trait Planes: Send + Sync {
-    /// Y (width × height), Cb and Cr (each half of that in both directions, rounded up).
-    fn planes(&self) -> [Plane<'_>; 3];
+/// How many samples of colour a picture has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Chroma {
+    /// One for each four pixels.
+    #[default]
+    #[serde(rename = "4:2:0")]
+    Quarter,
+    /// One for each pixel.
+    #[serde(rename = "4:4:4")]
+    Full,
 }
 
-/// A 4:2:0 picture in memory of our own, without padding.
+impl Chroma {
+    /// How many pixels there are for a sample of plane `index` (0 Y, 1 Cb, 2 Cr), in either direction.
+    pub fn divisor(self, index: usize) -> usize {
+        match (self, index) {
+            (Self::Quarter, 1..) => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// Something that holds the three planes of a picture: a buffer of our own or a camera's.
+pub trait Planes: Send + Sync {
+    /// Y (width × height), Cb and Cr (by [`Planes::chroma`] each half of that in both directions, rounded up, or as much).
+    fn planes(&self) -> [Plane<'_>; 3];
+
+    /// Size of the planes of colour.
+    fn chroma(&self) -> Chroma {
+        Chroma::Quarter
+    }
+}
+
+/// A picture in memory of our own, without padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
     width: usize,
     height: usize,
+    chroma: Chroma,
     samples: Vec<u8>,
 }
 
 impl Picture {
-    /// A picture of `width` × `height` pixels (both even) in one colour.
+    /// A 4:2:0 picture of `width` × `height` pixels (both even) in one colour.
     pub fn filled(width: usize, height: usize, yuv: [u8; 3]) -> Self {
-        let (luma, chroma) = (width * height, width / 2 * (height / 2));
-        let mut samples = vec![yuv[0]; luma + 2 * chroma];
-        samples[luma..luma + chroma].fill(yuv[1]);
-        samples[luma + chroma..].fill(yuv[2]);
-        Self {
+        Self::with_chroma(width, height, Chroma::Quarter, yuv)
+    }
+
+    /// A picture of `width` × `height` pixels (both even) in one colour.
+    pub fn with_chroma(width: usize, height: usize, chroma: Chroma, yuv: [u8; 3]) -> Self {
+        let mut picture = Self {
             width,
             height,
-            samples,
+            chroma,
+            samples: Vec::new(),
+        };
+        for (index, sample) in yuv.into_iter().enumerate() {
+            let (columns, rows) = picture.plane_size(index);
+            let end = picture.samples.len() + columns * rows;
+            picture.samples.resize(end, sample);
         }
+        picture
+    }
+
+    /// A 4:4:4 picture of what `planes` show, `width` × `height` pixels (both even).
+    pub fn with_full_chroma(width: usize, height: usize, planes: &dyn Planes) -> Self {
+        let mut full = Self::with_chroma(width, height, Chroma::Full, [0; 3]);
+        let chroma = planes.chroma();
+        for (index, from) in planes.planes().into_iter().enumerate() {
+            let scale = chroma.divisor(index);
+            for (y, row) in full.plane_mut(index).chunks_exact_mut(width).enumerate() {
+                let from = &from.data[y / scale * from.stride..];
+                for (x, sample) in row.iter_mut().enumerate() {
+                    *sample = from[x / scale];
+                }
+            }
+        }
+        full
     }
 
     /// A copy of `planes`, which show `width` × `height` pixels (both even).
@@ -74,21 +127,15 @@ impl Picture {
 
     /// Columns and rows of plane `index` (0 Y, 1 Cb, 2 Cr).
     pub fn plane_size(&self, index: usize) -> (usize, usize) {
-        match index {
-            0 => (self.width, self.height),
-            _ => (self.width / 2, self.height / 2),
-        }
+        let divisor = self.chroma.divisor(index);
+        (self.width / divisor, self.height / divisor)
     }
 
     /// The samples of plane `index` (0 Y, 1 Cb, 2 Cr), to be drawn on.
     pub fn plane_mut(&mut self, index: usize) -> &mut [u8] {
-        let luma = self.width * self.height;
-        let chroma = luma / 4;
-        match index {
-            0 => &mut self.samples[..luma],
-            1 => &mut self.samples[luma..luma + chroma],
-            _ => &mut self.samples[luma + chroma..],
-        }
+        let (luma, rest) = self.samples.split_at_mut(self.width * self.height);
+        let (cb, cr) = rest.split_at_mut(rest.len() / 2);
+        [luma, cb, cr].into_iter().nth(index).unwrap_or_default()
     }
 
     /// Takes over the samples of `other`, a picture of the same size.
@@ -96,8 +143,8 @@ impl Picture {
         self.samples.copy_from_slice(&other.samples);
     }
 
-    /// Fills the rectangle at (`x`, `y`) with one colour, clipped to the picture. Chroma has half the
-    /// resolution, so even coordinates fill exactly.
+    /// Fills the rectangle at (`x`, `y`) with one colour, clipped to the picture. Where chroma has half the
+    /// resolution, even coordinates fill exactly.
     pub fn fill_rectangle(
         &mut self,
         (x, y): (usize, usize),
@@ -105,7 +152,7 @@ impl Picture {
         yuv: [u8; 3],
     ) {
         for (index, value) in yuv.into_iter().enumerate() {
-            let scale = if index == 0 { 1 } else { 2 };
+            let scale = self.chroma.divisor(index);
             let (columns, rows) = self.plane_size(index);
             let left = (x / scale).min(columns);
             let right = ((x + width) / scale).min(columns);
@@ -130,8 +177,13 @@ impl Planes for Picture {
     fn planes(&self) -> [Plane<'_>; 3] {
         let (luma, chroma) = self.samples.split_at(self.width * self.height);
         let (cb, cr) = chroma.split_at(chroma.len() / 2);
-        let half = self.width / 2;
-        [(luma, self.width), (cb, half), (cr, half)].map(|(data, stride)| Plane { data, stride })
+        let (columns, _) = self.plane_size(1);
+        [(luma, self.width), (cb, columns), (cr, columns)]
+            .map(|(data, stride)| Plane { data, stride })
+    }
+
+    fn chroma(&self) -> Chroma {
+        self.chroma
     }
 }
 
@@ -190,6 +242,19 @@ mod tests {
         ]);
         let copy = Picture::copied(4, 2, &padded);
         assert_eq!(copy.samples, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 9, 10]);
+    }
+
+    #[test]
+    fn full_chroma_repeats_what_there_is() {
+        let mut picture = Picture::filled(4, 2, [9; 3]);
+        picture.plane_mut(1).copy_from_slice(&[1, 2]);
+        picture.plane_mut(2).copy_from_slice(&[3, 4]);
+        let full = Picture::with_full_chroma(4, 2, &picture);
+        let planes = full.planes().map(|plane| plane.data.to_vec());
+        assert_eq!(planes[0], [9; 8]);
+        assert_eq!(planes[1], [1, 1, 2, 2, 1, 1, 2, 2]);
+        assert_eq!(planes[2], [3, 3, 4, 4, 3, 3, 4, 4]);
+        assert_eq!(Picture::with_full_chroma(4, 2, &full), full);
     }
 
     #[test]

@@ -52,10 +52,10 @@ impl Turn {
         })
     }
 
-    /// Turns `planes`, which show `width` × `height` pixels, into `into`, which has the turned size.
+    /// Turns `planes`, which show `width` × `height` pixels, into `into`, which has the turned size, and as much chroma.
     pub fn apply(self, planes: &dyn Planes, (width, height): (usize, usize), into: &mut Picture) {
         for (index, plane) in planes.planes().into_iter().enumerate() {
-            let scale = if index == 0 { 1 } else { 2 };
+            let scale = planes.chroma().divisor(index);
             let size = (width / scale, height / scale);
             let into = into.plane_mut(index);
             match self.sideways {
@@ -137,6 +137,7 @@ fn transposed(mut rows: [u64; BLOCK]) -> [u64; BLOCK] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Chroma;
     use super::*;
 
     /// Every turn there is, with the column and row that what is seen at `x` and `y` comes from.
@@ -154,8 +155,12 @@ mod tests {
 
     #[test]
     fn every_pixel_goes_where_it_should() {
-        for size in [(16, 8), (30, 22), (132, 76), (6, 4)] {
-            let mut picture = Picture::filled(size.0, size.1, [0; 3]);
+        let sizes = [(16, 8), (30, 22), (132, 76), (6, 4)];
+        for (size, chroma) in sizes
+            .map(|size| [Chroma::Quarter, Chroma::Full].map(|it| (size, it)))
+            .concat()
+        {
+            let mut picture = Picture::with_chroma(size.0, size.1, chroma, [0; 3]);
             for plane in 0..3 {
                 for (at, sample) in picture.plane_mut(plane).iter_mut().enumerate() {
                     *sample = (at * 31 + at / 251 + plane) as u8;
@@ -164,12 +169,12 @@ mod tests {
             for (rotation, mirror, source) in ALL {
                 let turn = Turn::new(rotation, mirror);
                 let (width, height) = turn.size(size);
-                let mut turned = Picture::filled(width, height, [0; 3]);
+                let mut turned = Picture::with_chroma(width, height, chroma, [0; 3]);
                 turn.apply(&picture, size, &mut turned);
                 for (index, (seen, plane)) in
                     turned.planes().iter().zip(picture.planes()).enumerate()
                 {
-                    let scale = if index == 0 { 1 } else { 2 };
+                    let scale = chroma.divisor(index);
                     let from = (size.0 / scale, size.1 / scale);
                     for (at, sample) in seen.data.iter().enumerate() {
                         let (x, y) = source(from, at % seen.stride, at / seen.stride);

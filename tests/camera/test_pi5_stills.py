@@ -22,13 +22,13 @@ done
 echo $(($(now) - began)))"""
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_stills_beside_the_stream_cost_it_no_frame(pi5_guest, shape, report):
+@pytest.mark.parametrize(("shape", "chroma"), [*((shape, "4:2:0") for shape in SHAPES), (next(iter(SHAPES)), "4:4:4")])
+def test_stills_beside_the_stream_cost_it_no_frame(pi5_guest, shape, chroma, report):
     pi5_guest.plug(**SHAPES[shape])
     try:
-        pi5_guest.start_picam(SMALL + 'still = "always"\n')
+        pi5_guest.start_picam(SMALL + f'still = "always"\nstill_chroma = "{chroma}"\n')
         pi5_guest.wait_jpeg(60)
-        check_stills_beside(pi5_guest, 3, report)
+        check_stills_beside(pi5_guest, 3 if chroma == "4:2:0" else 2, report, chroma)
         pi5_guest.stop_picam()
         assert pi5_guest.read("buffers") == "0 0"
     finally:

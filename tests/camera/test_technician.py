@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy
 import pytest
+from support.sampling import sampling
 
 from camera.guest import SMALL
 from camera.picture import read_picture
@@ -75,6 +76,24 @@ def test_stills_beside_the_stream_cost_it_no_frame(camera, report):
     guest = camera(SMALL + 'still = "always"\n')
     check_stills_beside(guest, 4, report)
     assert "sensor mode 4608x2592" in guest.run("cat /tmp/picam.log")
+
+
+def test_stills_with_all_their_colour_beside_the_stream(camera, report):
+    guest = camera(SMALL + 'still = "always"\nstill_chroma = "4:4:4"\n')
+    check_stills_beside(guest, 2, report, "4:4:4")
+
+
+def test_a_still_with_all_its_colour_looks_like_the_stream_which_goes_on(camera):
+    guest = camera(SMALL + 'still_chroma = "4:4:4"\n')
+    guest.run("sleep 8")
+    before = guest.picture()
+    status, _, body = guest.get("/still?quality=90", timeout=240)
+    assert status == 200, body
+    taken = read_picture(body)
+    assert ((taken.width, taken.height), sampling(body)) == ((4608, 2592), "4:4:4")
+    for index in range(8):
+        assert max(abs(a - b) for a, b in zip(taken.colours[index], before.colours[index], strict=True)) < 12
+    assert sampling(guest.get("/jpg")[2]) == "4:2:0"
 
 
 def pixels(guest):

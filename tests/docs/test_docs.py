@@ -112,8 +112,8 @@ def other_value(name, default, expected):
         return json.dumps(OTHER_TEXTS[name])
     if expected.startswith("true"):
         return json.dumps(default != "true")
-    if words := re.fullmatch(r"([\w-]+(?:, [\w-]+)*) or [\w-]+(?: \(.*\))?", expected):
-        word = next(word for word in words[1].split(", ") if word not in (default, (default or "").strip('"')))
+    if words := re.fullmatch(r"([\w:-]+(?:, [\w:-]+)*) or ([\w:-]+)(?: \(.*\))?", expected):
+        word = next(word for word in [*words[1].split(", "), words[2]] if word not in (default, (default or "").strip('"')))
         return word if word.isdigit() else json.dumps(word)
     for kind, value in LISTS.items():
         if kind in expected:

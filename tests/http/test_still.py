@@ -10,6 +10,7 @@ import numpy
 import pytest
 from support import raw, stamp
 from support.appliance import PATIENCE
+from support.sampling import sampling
 from support.tries import holds_once, skipped
 
 TABLES = {"camera": {"width": 640, "height": 360, "rate": 8}, "jpeg": {"quality": 80}}
@@ -133,6 +134,19 @@ def test_stills_can_be_forbidden(start_picam):
     picam = start_picam({**TABLES, "camera": {**TABLES["camera"], "still": "off"}})
     status, _, body = picam.get("/still")
     assert (status, body.count(b"\n")) == (409, 1) and b'camera.still = "off"' in body
+
+
+@pytest.mark.parametrize(("still", "rotation"), [("switch", 270), ("always", 0)])
+def test_a_still_has_as_much_colour_as_is_asked_for(start_picam, tmp_path, still, rotation):
+    picam = start_picam({**TABLES, "camera": {**TABLES["camera"], "still": still, "still_chroma": "4:4:4", "rotation": rotation}})
+    body = take(picam)[1]
+    assert (sampling(body), sampling(picam.get("/jpg")[2])) == ("4:4:4", "4:2:0")
+    picture = cv2.imdecode(numpy.frombuffer(body, numpy.uint8), cv2.IMREAD_COLOR)
+    plain = cv2.imdecode(numpy.frombuffer(picam.get("/jpg")[2], numpy.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape[:2] == tuple(plain.shape[side] * 2592 // 360 for side in (0, 1))
+    file = tmp_path / "still.jpg"
+    file.write_bytes(body)
+    assert exif(file)["YCbCrSubSampling"] == "1 1"
 
 
 @pytest.mark.parametrize("quality", ["9", "101", "x", "", "-1", "95.5"])

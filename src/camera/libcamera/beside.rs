@@ -3,7 +3,7 @@
 use super::Event;
 use super::buffers::{self, filled};
 use super::configuration::Agreed;
-use super::memory::{Lent, Slot};
+use super::lent::{Lent, Slot};
 use crate::camera::{CameraError, Frame, Readings};
 use crate::clock::Timestamp;
 use libcamera::request::Request;

@@ -1,7 +1,8 @@
 //! The camera's buffers: allocated, mapped, and put into requests.
 
 use super::configuration::Agreed;
-use super::memory::{Format, Heap, Layout, Mapping, Slot};
+use super::lent::{Format, Layout, Slot};
+use super::memory::{Heap, Mapping};
 use crate::camera::CameraError;
 use libcamera::camera::ActiveCamera;
 use libcamera::framebuffer::{
@@ -228,6 +229,8 @@ pub(super) fn format(format: libcamera::pixel_format::PixelFormat) -> Option<For
         Some(Format::Yuv420)
     } else if format == libcamera::formats::NV12 {
         Some(Format::Nv12)
+    } else if format == libcamera::formats::BGR888 {
+        Some(Format::Rgb) // by the order in memory
     } else {
         None
     }

@@ -2,12 +2,12 @@
 
 use super::buffers::{self, failed};
 use super::choice::{self, Mode};
-use super::memory::Layout;
+use super::lent::{Format, Layout};
 use super::timing;
 use crate::camera::CameraError;
 use crate::camera::still::SIZE as STILL;
 use crate::config::CameraConfig;
-use crate::picture::Turn;
+use crate::picture::{Chroma, Turn};
 use libcamera::camera::{ActiveCamera, CameraConfiguration, Orientation, SensorConfiguration};
 use libcamera::color_space::{ColorSpace, Range, YcbcrEncoding};
 use libcamera::geometry::Size;
@@ -99,13 +99,17 @@ fn wanted(
         what: "configuring the camera",
         reason: "it has no video stream".into(),
     })?;
-    let sizes = [
-        (config.width, config.height, BUFFERS),
-        (STILL.0, STILL.1, 1),
+    let streams = [
+        (config.width, config.height, config.chroma, BUFFERS),
+        (STILL.0, STILL.1, config.still_chroma, 1),
     ];
-    for (index, (width, height, buffers)) in sizes.into_iter().enumerate() {
+    for (index, (width, height, chroma, buffers)) in streams.into_iter().enumerate() {
         if let Some(mut stream) = configuration.get_mut(index) {
-            stream.set_pixel_format(libcamera::formats::YUV420);
+            stream.set_pixel_format(match chroma {
+                Chroma::Quarter => libcamera::formats::YUV420,
+                // No image processor of a Pi makes planes of colour of that size.
+                Chroma::Full => libcamera::formats::BGR888,
+            });
             stream.set_size(Size::new(width, height));
             // JPEG's own: video streams have a limited range otherwise, and black would be grey.
             stream.set_color_space(Some(ColorSpace::sycc()));
@@ -166,7 +170,7 @@ pub(super) fn agreed(
     let (size, pixel_format) = (configured.get_size(), configured.get_pixel_format());
     let format = buffers::format(pixel_format).ok_or_else(|| {
         CameraError::Unusable(format!(
-            "the camera delivers {pixel_format:?}; picam takes YUV420 and NV12"
+            "the camera delivers {pixel_format:?}; picam takes YUV420, NV12 and BGR888"
         ))
     })?;
     if (size.width, size.height) != wanted {
@@ -176,6 +180,7 @@ pub(super) fn agreed(
         );
     }
     if let Some(space) = configured.get_color_space()
+        && format != Format::Rgb
         && (space.range, space.ycbcr_encoding) != (Range::Full, YcbcrEncoding::Rec601)
     {
         warn!("camera: its colour space {space} is not JPEG's; colours are slightly off");

@@ -1,16 +1,13 @@
-//! Memory that camera and processor share, and pictures in it.
+//! Memory that camera and processor share.
 //!
 //! V4L2's own buffers are uncached for the processor on Raspberry Pis and very slow to read. A dma-heap's are
 //! cached: the processor's caches are told before and after each read (DMA_BUF_IOCTL_SYNC).
 
-use crate::picture::{Plane, Planes};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
-use std::sync::mpsc::Sender;
-use std::sync::{Arc, Once, OnceLock};
 
 /// Raspberry Pi OS's name for the best one.
 const CACHED_HEAP: &str = "vidbuf_cached";
@@ -38,8 +35,8 @@ struct HeapAllocation {
 }
 const DMA_HEAP_IOCTL_ALLOC: libc::c_ulong = 0xc018_4800;
 const DMA_BUF_IOCTL_SYNC: libc::c_ulong = 0x4008_6200;
-const SYNC_READ: u64 = 1;
-const SYNC_END: u64 = 4;
+pub(super) const SYNC_READ: u64 = 1;
+pub(super) const SYNC_END: u64 = 4;
 
 /// Where buffers can be had from.
 pub(super) enum Heap {
@@ -141,13 +138,13 @@ impl Mapping {
         Ok(Self { fd, start, length })
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         // SAFETY: the mapping is this long and lives as long as self.
         unsafe { std::slice::from_raw_parts(self.start.cast(), self.length) }
     }
 
     /// Tells the processor's caches that reading begins, or ends. Memory that is no dma-buf needs none of it.
-    fn sync(&self, flags: u64) {
+    pub(super) fn sync(&self, flags: u64) {
         // SAFETY: the ioctl reads eight bytes from the pointer.
         let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), DMA_BUF_IOCTL_SYNC as _, &flags) };
         if result < 0 {
@@ -166,225 +163,14 @@ impl Drop for Mapping {
     }
 }
 
-/// How the samples lie in the camera's planes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    /// Y, Cb, Cr: what the encoder takes.
-    Yuv420,
-    /// Y, and Cb and Cr in turns: has to be taken apart.
-    Nv12,
-}
-
-/// Size and layout of a stream's pictures.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
-    pub format: Format,
-    pub width: usize,
-    pub height: usize,
-    /// Bytes from one row of the first plane to the next.
-    pub stride: usize,
-}
-
-impl Layout {
-    /// Offset and length of each plane in a buffer of their own, in bytes.
-    pub(super) fn planes(&self) -> Vec<(usize, usize)> {
-        let (luma, rows) = (self.stride * self.height, self.height / 2);
-        match self.format {
-            Format::Yuv420 => {
-                let chroma = self.stride / 2 * rows;
-                vec![(0, luma), (luma, chroma), (luma + chroma, chroma)]
-            }
-            Format::Nv12 => vec![(0, luma), (luma, self.stride * rows)],
-        }
-    }
-}
-
-/// One of the camera's buffers, as the processor sees it.
-pub(super) struct Slot {
-    pub layout: Layout,
-    /// The memory that the planes are in; often only one.
-    pub mappings: Vec<Mapping>,
-    /// For each plane, which mapping and where in it.
-    pub planes: Vec<(usize, usize)>,
-}
-
-impl Slot {
-    fn plane(&self, index: usize) -> &[u8] {
-        let (mapping, offset) = self.planes[index];
-        &self.mappings[mapping].bytes()[offset..]
-    }
-}
-
-/// A captured picture in one of the camera's buffers. It says on the channel when nobody looks at it any more.
-pub(super) struct Lent<E: From<usize>> {
-    slot: Arc<Slot>,
-    read: Once,
-    chroma: OnceLock<[Vec<u8>; 2]>,
-    channel: Sender<E>,
-    index: usize,
-}
-
-impl<E: From<usize>> Lent<E> {
-    /// The picture that is in `slot` now. In the end `index` is sent on `channel`.
-    pub(super) fn new(slot: Arc<Slot>, channel: Sender<E>, index: usize) -> Self {
-        Self {
-            slot,
-            read: Once::new(),
-            chroma: OnceLock::new(),
-            channel,
-            index,
-        }
-    }
-}
-
-impl<E: From<usize> + Send> Planes for Lent<E> {
-    fn planes(&self) -> [Plane<'_>; 3] {
-        // Not before somebody wants to read: frames that nobody encodes cost nothing.
-        self.read.call_once(|| {
-            for mapping in &self.slot.mappings {
-                mapping.sync(SYNC_READ);
-            }
-        });
-        let layout = self.slot.layout;
-        let luma = Plane {
-            data: self.slot.plane(0),
-            stride: layout.stride,
-        };
-        let chroma = |data, stride| Plane { data, stride };
-        let [cb, cr] = match layout.format {
-            Format::Yuv420 => [1, 2].map(|plane| chroma(self.slot.plane(plane), layout.stride / 2)),
-            Format::Nv12 => {
-                let [cb, cr] = self
-                    .chroma
-                    .get_or_init(|| take_apart(self.slot.plane(1), &layout));
-                [cb, cr].map(|plane| chroma(plane, layout.width / 2))
-            }
-        };
-        [luma, cb, cr]
-    }
-}
-
-impl<E: From<usize>> Drop for Lent<E> {
-    fn drop(&mut self) {
-        if self.read.is_completed() {
-            for mapping in &self.slot.mappings {
-                mapping.sync(SYNC_READ | SYNC_END);
-            }
-        }
-        let _ = self.channel.send(self.index.into()); // fails when the camera has been closed meanwhile
-    }
-}
-
-/// NV12's chroma plane as two planes without padding.
-fn take_apart(chroma: &[u8], layout: &Layout) -> [Vec<u8>; 2] {
-    let (columns, rows) = (layout.width / 2, layout.height / 2);
-    let mut planes = [0, 1].map(|_| Vec::with_capacity(columns * rows));
-    for row in chroma.chunks(layout.stride).take(rows) {
-        for (index, plane) in planes.iter_mut().enumerate() {
-            plane.extend(row[..2 * columns].iter().skip(index).step_by(2));
-        }
-    }
-    planes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::Picture;
-    use std::io::{Seek, Write};
-    use std::os::fd::AsFd;
-    use std::sync::mpsc;
 
     #[test]
     fn memory_in_pieces_is_for_the_pi_5_and_better_there() {
         let names: Vec<_> = heaps(true).collect();
         assert_eq!(names[..3], ["vidbuf_cached", "system", "linux,cma"]);
         assert!(heaps(false).all(|name| name != "system"));
-    }
-
-    /// A buffer with `samples` in it.
-    fn slot(layout: Layout, samples: &[u8]) -> Arc<Slot> {
-        let fd = Heap::Memfd.allocate(samples.len()).unwrap();
-        let mut file = File::from(fd.try_clone().unwrap());
-        file.rewind().unwrap();
-        file.write_all(samples).unwrap();
-        Arc::new(Slot {
-            layout,
-            mappings: vec![Mapping::new(fd.as_fd(), samples.len()).unwrap()],
-            planes: layout
-                .planes()
-                .into_iter()
-                .map(|(offset, _)| (0, offset))
-                .collect(),
-        })
-    }
-
-    fn picture(layout: Layout, samples: &[u8]) -> Picture {
-        let (sender, returned) = mpsc::channel::<usize>();
-        let lent = Lent::new(slot(layout, samples), sender, 7);
-        let picture = Picture::copied(layout.width, layout.height, &lent);
-        assert!(returned.try_recv().is_err(), "still looked at");
-        drop(lent);
-        assert_eq!(returned.try_recv(), Ok(7));
-        picture
-    }
-
-    #[test]
-    fn yuv420_and_nv12_show_the_same_picture() {
-        let layout = |format| Layout {
-            format,
-            width: 4,
-            height: 4,
-            stride: 8,
-        };
-        let luma: Vec<u8> = (0..4)
-            .flat_map(|y| (0..8).map(move |x| 10 * y + x))
-            .collect();
-        let pad = [99; 2];
-        let planar = [
-            luma.clone(),
-            [[100, 101], pad, [102, 103], pad].concat(),
-            [[200, 201], pad, [202, 203], pad].concat(),
-        ];
-        let packed = [
-            luma,
-            vec![100, 200, 101, 201, 99, 99, 99, 99],
-            vec![102, 202, 103, 203, 99, 99, 99, 99],
-        ];
-        let planar = picture(layout(Format::Yuv420), &planar.concat());
-        let packed = picture(layout(Format::Nv12), &packed.concat());
-        assert_eq!(planar, packed);
-        assert_eq!(planar.planes()[1].data, [100, 101, 102, 103]);
-        assert_eq!(planar.planes()[2].data, [200, 201, 202, 203]);
-        assert_eq!(planar.planes()[0].data[..8], [0, 1, 2, 3, 10, 11, 12, 13]);
-    }
-
-    #[test]
-    fn planes_lie_one_after_the_other() {
-        let layout = Layout {
-            format: Format::Yuv420,
-            width: 2304,
-            height: 1296,
-            stride: 2304,
-        };
-        let (luma, chroma) = (2304 * 1296, 1152 * 648);
-        assert_eq!(
-            layout.planes(),
-            [(0, luma), (luma, chroma), (luma + chroma, chroma)]
-        );
-    }
-
-    #[test]
-    fn a_frame_outlives_its_camera() {
-        let layout = Layout {
-            format: Format::Nv12,
-            width: 2,
-            height: 2,
-            stride: 2,
-        };
-        let (sender, receiver) = mpsc::channel::<usize>();
-        let lent = Lent::new(slot(layout, &[1, 2, 3, 4, 5, 6]), sender, 0);
-        drop(receiver);
-        assert_eq!(lent.planes()[0].data[..4], [1, 2, 3, 4]);
     }
 }

@@ -1,7 +1,7 @@
 //! Stills: beside the stream, or instead of it for a moment.
 
 use super::{CaptureWorker, World};
-use crate::camera::still::{Asker, Still, take, take_beside, wanted};
+use crate::camera::still::{Asker, Still, take, take_beside, wanted, with_chroma};
 use crate::camera::{Camera, CameraError, Readings};
 use crate::config::{CameraConfig, Source};
 use crate::controls::Set;
@@ -34,6 +34,7 @@ impl<W: World> CaptureWorker<W> {
         };
         frame.sequence = self.numbers.newest(); // the still is none of the stream's frames
         if let Some(asker) = self.asker.take() {
+            let frame = with_chroma(frame, self.config.still_chroma);
             let lens = camera.lens();
             let interrupted = false;
             let _ = asker.send(Ok(Still {
@@ -72,7 +73,7 @@ impl<W: World> CaptureWorker<W> {
         });
         let lens = camera.lens();
         self.close(camera);
-        let mut frame = frame?;
+        let mut frame = with_chroma(frame?, config.still_chroma);
         frame.sequence = last; // the still is none of the stream's frames
         Ok(Still {
             frame,
