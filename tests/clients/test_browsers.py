@@ -114,6 +114,20 @@ def test_the_page_is_live(start_picam, browser):
     assert browser.script("return document.getElementById('error').hidden")
 
 
+def test_seven_tabs_are_each_live_when_they_are_looked_at(start_picam):
+    """One more than the connections that a browser opens to one server."""
+    picam = start_picam(SMALL)
+    with Chromium((1000, 900)) as browser:
+        browser.open(picam.url + "/")
+        for _ in range(6):
+            browser.driver.switch_to.new_window("tab")
+            browser.open(picam.url + "/")
+        for tab in browser.driver.window_handles:
+            browser.driver.switch_to.window(tab)
+            browser.wait_script("return document.getElementById('words')?.textContent.startsWith('live')", PATIENCE)
+            picam.wait_status(lambda status: status["streams"] == 1)
+
+
 # Draws picam's picture twice, as an image and as fetched bytes, and tells the sizes and a pixel of each.
 OTHER_PAGE = """<!doctype html><script>
 window.seen = {};

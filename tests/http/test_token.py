@@ -69,6 +69,9 @@ def test_programs_send_it_as_the_password_of_basic(guarded):
     finally:
         reader.release()
     assert good and picture.shape == (360, 640, 3)
+    stream = f"http://technician:{TOKEN}@127.0.0.1:{guarded.port}/stream"
+    ffmpeg = ["ffmpeg", "-loglevel", "error", "-nostdin", "-f", "mpjpeg", "-i", stream, "-frames:v", "2", "-f", "null", "-"]
+    assert subprocess.run(ffmpeg, capture_output=True, text=True, timeout=PATIENCE).returncode == 0
 
 
 def test_neither_is_logged(guarded):
