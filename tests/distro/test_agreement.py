@@ -131,6 +131,8 @@ def test_config_txt_finds_the_camera_and_has_the_watchdog():
     # The firmware and the kernel wait as long for the guard.
     (seconds,) = [line.split("=")[1] for _, line in lines if line.startswith("kernel_watchdog_timeout=")]
     assert f"watchdog.open_timeout={seconds}" in (COMMON / "boot/cmdline.txt.in").read_text().split()
+    # Else the kernel makes do with a root shell on the console where there is no init: a slot that nobody would ever leave.
+    assert "init=/sbin/init" in (COMMON / "boot/cmdline.txt.in").read_text().split()
     assert "CONFIG_WATCHDOG_HANDLE_BOOT_ENABLED=y" in (COMMON / "linux.cfg").read_text()
 
 
