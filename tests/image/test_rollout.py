@@ -76,8 +76,11 @@ def test_a_bundle_of_a_stranger_is_an_error(camera, server, factory):
 
 
 def test_a_rollout_is_installed_tried_and_told(camera, server, factory, report):
+    bundle = factory.bundle("rollout-good", NEWER)
+    # Neither of the two that it takes is gone for good.
+    camera.shell("kill -KILL $(pidof rauc) $(pidof rauc-hawkbit-updater)")
     boots, started = len(camera.runs), time.monotonic()
-    number = server.roll_out(factory.bundle("rollout-good", NEWER))
+    number = server.roll_out(bundle)
     trial = camera.wait_boots(boots + 1, INSTALL + ARMED)
     assert (camera.runs[boots - 1].ended, trial.slot) == ("tryboot", "B"), camera.history()
     camera.wait_jpeg(BOOT)
