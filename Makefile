@@ -14,7 +14,7 @@ SECONDS ?= 3600
 TIME ?= 60
 TARGET ?=
 
-.PHONY: help run test audit test-libcamera dist test-dist test-dist-full image test-image test-image-full test-wifi test-camera test-camera-full test-lanes test-distro test-fleet test-all \
+.PHONY: help run test audit test-libcamera dist test-dist test-dist-full image buildroot-image yocto-image boot-image test-image test-image-full test-wifi test-camera test-camera-full test-lanes test-distro test-fleet test-all \
 	bench bench-camera attack soak test-soak fuzz test-fuzz
 # What compares, counts or measures does so best with the processors for itself.
 .NOTPARALLEL:
@@ -31,7 +31,11 @@ help:
 	@echo '                     and dist/picam_$(VERSION)_arm64.deb of it, for Raspberry Pi OS'
 	@echo 'make test-dist       make it, look into it, run it under qemu; test-dist-full builds it once more to compare'
 	@echo 'make image           make a disk and a bundle for qemu in dist/image, from the tarball of make dist'
-	@echo 'make test-image      boot it, update it, cut its power; test-image-full does so more often'
+	@echo 'make buildroot-image make the image that is flashed, with BUILDROOT=DIR and, if not for qemu, BOARD=NAME: buildroot/README.md'
+	@echo 'make yocto-image     the same by OpenEmbedded, with OE_LAYERS=DIR and BOARD=MACHINE: meta-picam/README.md'
+	@echo 'make boot-image      boot an image for qemu, IMAGE=DIR, and serve its pictures on http://localhost:8000/'
+	@echo 'make test-image      boot the one of make image, or with PICAM_IMAGE=DIR another, update it, cut its power;'
+	@echo '                     test-image-full does so more often'
 	@echo 'make test-wifi       join access points in qemu by the scripts of the appliance, with radios made of software'
 	@echo 'make test-camera     run picam in qemu on a Camera Module 3 made of software, by the real pipelines of Pi 4 and Pi 5,'
 	@echo '                     and once under systemd and udev, as in the image that Yocto makes;'
@@ -96,6 +100,20 @@ test-dist test-dist-full: dist
 image: dist
 	@tests/image/setup.sh
 	@cd tests && python3 -m image.lab
+
+buildroot-image:
+	@test -d '$(BUILDROOT)/package' || { echo 'make buildroot-image: expected BUILDROOT=DIR, a checkout of Buildroot: buildroot/README.md' >&2; exit 1; }
+	cross/dist aarch64
+	buildroot/scripts/make-image '$(BUILDROOT)' '$(or $(BOARD),qemu_aarch64)' 'dist/buildroot/$(or $(BOARD),qemu_aarch64)'
+
+yocto-image:
+	@test -d '$(OE_LAYERS)/bitbake' || { echo 'make yocto-image: expected OE_LAYERS=DIR, a folder with bitbake and the layers: meta-picam/README.md' >&2; exit 1; }
+	cross/dist aarch64
+	meta-picam/scripts/make-image '$(OE_LAYERS)' '$(or $(BOARD),raspberrypi4-64)' 'dist/yocto/$(or $(BOARD),raspberrypi4-64)'
+
+boot-image:
+	@tests/image/setup.sh
+	@cd tests && python3 -m image.boot '$(abspath $(IMAGE))'
 
 test-image test-image-full test-camera test-camera-full: dist
 	@tests/setup.sh test

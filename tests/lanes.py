@@ -6,6 +6,7 @@ Makes first what their guests consist of. Prints the reports, which stay in targ
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from camera.module import build_module
 from camera.pisp import pisp_files
-from image.lab.factory import Factory
+from image.lab.given import is_given, make_factory
 from image.lab.packages import KEPT, Packages
 from image.lab.tools import ROOT, ToolError
 from wifi.guest import build_initramfs
@@ -39,9 +40,12 @@ def pytest(name, files, environment):
 
 def image(how):
     """The stories of the updates, each on one machine, and the rest."""
-    Factory(ROOT / "dist/image")
+    make_factory()
     stories = _shared_out("image", ["test_update.py"], ["test_rollout.py", "test_uboot.py"])
-    return [pytest(name, files, {"PICAM_TEST_IMAGE": how, "PICAM_IMAGE_REUSE": "yes"}) for name, files in stories]
+    # An image that is given is for one machine.
+    without = {"test_uboot.py", "test_raspi3b.py"} if is_given() else set()
+    environment = {"PICAM_TEST_IMAGE": how, "PICAM_IMAGE_REUSE": "yes"}
+    return [pytest(name, [path for path in files if path.name not in without], environment) for name, files in stories]
 
 
 def camera(how):
@@ -97,13 +101,14 @@ def run(lanes):
     finally:
         for process in running:
             if process.poll() is None:
-                process.terminate()
+                process.send_signal(signal.SIGINT)  # at which pytest stops what its fixtures have started
                 process.wait()
     return max(abs(process.returncode) for process in running)
 
 
 def main(words):
     """Returns the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     started = time.monotonic()
     lanes = []
     for word in words:

@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from image.lab.factory import Factory
+from image.lab.given import GIVEN, make_factory
 from image.lab.machine import Machine
-from image.lab.tools import ROOT
 
 # `make test` does not boot anything: `make test-image` says so by this variable, `make test-image-full` by "full".
 WANTED = os.environ.get("PICAM_TEST_IMAGE", "")
@@ -30,8 +29,8 @@ def rounds():
 @pytest.fixture(scope="session")
 def factory():
     started = time.monotonic()
-    built = Factory(ROOT / "dist/image", reuse=bool(os.environ.get("PICAM_IMAGE_REUSE")))
-    print(f"\nimage ready in {time.monotonic() - started:.0f} s, kernel {built.packages.kernel}")
+    built = make_factory(reuse=bool(os.environ.get("PICAM_IMAGE_REUSE")))
+    print(f"\nimage ready in {time.monotonic() - started:.0f} s, kernel {built.kernel}")
     return built
 
 
@@ -67,4 +66,5 @@ def machine(factory, tmp_path_factory):
 
 
 def pytest_report_header():
-    return f"image tests: {WANTED or 'not asked for, see make test-image'}"
+    image = os.environ.get(GIVEN) or "an image of Debian's packages"
+    return f"image tests: {f'{WANTED}, {image}' if WANTED else 'not asked for, see make test-image'}"

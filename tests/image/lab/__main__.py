@@ -3,7 +3,7 @@
 import sys
 import time
 
-from .factory import FACTORY_VERSION, Factory
+from .factory import FACTORY_VERSION, DebianFactory
 from .tools import ROOT, ToolError
 
 
@@ -11,14 +11,14 @@ def main():
     """Builds; one line a file, or one line why not."""
     started = time.monotonic()
     try:
-        factory = Factory(ROOT / "dist/image")
+        factory = DebianFactory(ROOT / "dist/image")
         made = [factory.disk(factory.folder / "picam-qemu-aarch64.img"), factory.bundle("picam-qemu-aarch64", "1.0.1")]
     except ToolError as error:
         print(f"make image: {error}", file=sys.stderr)
         return 1
     for path in made:
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e6:.1f} MB")
-    print(f"version {FACTORY_VERSION}, kernel {factory.packages.kernel}, {time.monotonic() - started:.0f} s")
+    print(f"version {FACTORY_VERSION}, kernel {factory.kernel}, {time.monotonic() - started:.0f} s")
     return 0
 
 

@@ -15,15 +15,15 @@ class MachineError(AssertionError):
 
 
 class Access:
-    """The way in. `folder` has the shell's socket; who inherits says by history() and console_end() how it went."""
+    """The way in. `folder` has the shell's socket, HTTP comes by `port`, or a free one of this machine; who inherits says by history() and console_end() how it went."""
 
     # By this every limit of time is longer than the caller says: for a machine that others keep waiting.
     patience = 1
 
-    def __init__(self, folder):
+    def __init__(self, folder, port=None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = _free_port()
+        self.port = port or _free_port()
         self._shell = None
 
     def history(self):

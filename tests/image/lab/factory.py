@@ -1,4 +1,4 @@
-"""Everything that `make image` makes: a disk, keys, and bundles, each variant once."""
+"""What the tests install and boot: a factory disk, keys, and bundles, each variant once."""
 
 from pathlib import Path
 
@@ -11,39 +11,37 @@ FACTORY_VERSION = "1.0.0"
 
 
 class Factory:
-    """Builds into `folder`; what it built is kept there. With `reuse`, what an earlier one built there is taken."""
+    """Builds into `folder`; what it built is kept there. Who inherits makes, or finds, the boot slot and the root."""
 
-    def __init__(self, folder, distribution=None, reuse=False):
+    def __init__(self, folder, keys):
+        """keys: {"picam", "stranger": (key, certificate)}; the first one is whom the image trusts."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.distribution = Path(distribution or default_distribution())
-        self.keys = disk.make_keys(self.folder / "keys")
+        self.keys = keys
         self.boot = self.folder / "boot.img"
         self.root = self.folder / f"root-{FACTORY_VERSION}.img"
         self.tree = RootTree(self.folder / "root")
+
+    def built(self, build, reuse):
+        """Calls `build`, unless an earlier factory has built all of it here and is `reuse`d."""
         stamp = self.folder / "complete"
-        self.packages = Packages()
-        if reuse and stamp.exists():
-            return
-        stamp.unlink(missing_ok=True)
-        bootfs.boot_image(self.packages, self.folder / "boot", self.boot)
-        self.tree.build(self.packages, self.distribution, self.keys["picam"][1], FACTORY_VERSION)
-        self.tree.squashfs(self.root)
-        stamp.touch()
+        if not (reuse and stamp.exists()):
+            stamp.unlink(missing_ok=True)
+            build()
+            stamp.touch()
+
+    @property
+    def kernel(self):
+        """The release of its kernel, as uname says it."""
+        return next((self.tree.folder / "lib/modules").iterdir()).name
 
     def disk(self, target, site=None, uboot=False):
         """A factory disk with the files of `site` on its first partition; for U-Boot or for the firmware player."""
-        return disk.make_disk(target, self.boot, self.root, Path(f"{target}.parts"), site, uboot)
+        raise NotImplementedError
 
     def boot_variant(self, target, files):
         """A boot slot with other contents of some files, {name: bytes}."""
-        folder = self.folder / "boot-variant"
-        run("rm", "-rf", folder)
-        run("cp", "-a", self.folder / "boot", folder)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-        bootfs.make_fat(target, bootfs.SIZE, "BOOT", folder.iterdir())
-        return target
+        raise NotImplementedError
 
     def bundle(self, name, version, change=None, boot=None, signer="picam", compatible=None):
         """A bundle of a root with `version` in it. change: called with the tree of the root, to break it."""
@@ -60,3 +58,31 @@ class Factory:
         return disk.make_bundle(
             target, boot or self.boot, root, version, self.keys[signer], self.folder / f"bundle-{name}", **options
         )
+
+
+class DebianFactory(Factory):
+    """The image of Debian's packages, the overlay and picam."""
+
+    def __init__(self, folder, distribution=None, reuse=False):
+        super().__init__(folder, disk.make_keys(Path(folder) / "keys"))
+        self.packages = Packages()
+
+        def build():
+            bootfs.boot_image(self.packages, self.folder / "boot", self.boot)
+            archive = Path(distribution or default_distribution())
+            self.tree.build(self.packages, archive, self.keys["picam"][1], FACTORY_VERSION)
+            self.tree.squashfs(self.root)
+
+        self.built(build, reuse)
+
+    def disk(self, target, site=None, uboot=False):
+        return disk.make_disk(target, self.boot, self.root, Path(f"{target}.parts"), site, uboot)
+
+    def boot_variant(self, target, files):
+        folder = self.folder / "boot-variant"
+        run("rm", "-rf", folder)
+        run("cp", "-a", self.folder / "boot", folder)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        bootfs.make_fat(target, bootfs.SIZE, "BOOT", folder.iterdir())
+        return target

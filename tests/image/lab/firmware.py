@@ -55,13 +55,14 @@ class Boot:
     partition: int
     tryboot: bool
     kernel: Path
-    initramfs: Path
+    initramfs: Path | None
     command_line: str
     watchdog: int
 
     def loader(self):
         """qemu's options for it."""
-        return ["-kernel", str(self.kernel), "-initrd", str(self.initramfs), "-append", self.command_line]
+        initramfs = ["-initrd", str(self.initramfs)] if self.initramfs else []
+        return ["-kernel", str(self.kernel), *initramfs, "-append", self.command_line]
 
 
 class UBoot:
@@ -131,7 +132,7 @@ def start(image, tryboot, scratch, bootloader):
         partition=partition,
         tryboot=tryboot,
         kernel=load(config["kernel"]),
-        initramfs=load(config["initramfs"].split()[0]),
+        initramfs=load(config["initramfs"].split()[0]) if "initramfs" in config else None,
         command_line=load(config["cmdline"]).read_text().strip(),
         watchdog=int(config.get("kernel_watchdog_timeout", 0)),
     )

@@ -32,12 +32,13 @@ class Run:
 
 class Machine(Access):
     """Owns one disk. `kind` is virt, a machine of qemu's own with a Cortex-A72; uboot, the same with U-Boot instead of the
-    firmware player; or raspi3b, a Raspberry Pi 3. `bootloader`: the one in the EEPROM that the player plays."""
+    firmware player; or raspi3b, a Raspberry Pi 3. `bootloader`: the one in the EEPROM that the player plays. `say` is
+    called with each line of its console."""
 
-    def __init__(self, image, folder, kind="virt", dtb=None, bootloader=firmware.Bootloader()):
-        super().__init__(folder)
+    def __init__(self, image, folder, kind="virt", dtb=None, bootloader=firmware.Bootloader(), port=None, say=lambda line: None):
+        super().__init__(folder, port)
         self.image, self.kind, self.bootloader = Path(image), kind, bootloader
-        self._dtb = dtb
+        self._dtb, self._say = dtb, say
         self.runs = []
         self.changed = threading.Condition()
         self._qemu = None
@@ -115,6 +116,7 @@ class Machine(Access):
                     alive.set()
                 log.write(f"{this.slot}{len(self.runs)} {time.monotonic() - this.started:7.2f} {line}\n")
                 log.flush()
+                self._say(line)
                 with self.changed:
                     this.console.append(line)
                     if said := firmware.UBoot.SAYS.search(line):
@@ -204,6 +206,10 @@ class Machine(Access):
 
         self.wait(seen, seconds, f"{pattern!r} on the console")
         return found[0]
+
+    def wait_end(self):
+        """Waits until it has powered itself off."""
+        self._thread.join()
 
     def wait_boots(self, number, seconds):
         """Waits until boot number `number` (from 1) has started; the Run."""

@@ -15,6 +15,7 @@ from .tools import GUEST, ROOT, ToolError, run
 # ELF's e_machine.
 ELF_AARCH64 = 183
 COMPATIBLE = "picam-qemu-aarch64"
+SHELL = GUEST / "S98shell"
 MODULES = ["loop", "dm_mod", "dm_verity", "nbd", "squashfs", "sha256_generic"]
 EXECUTABLES = [
     "usr/bin/rauc",
@@ -127,7 +128,7 @@ class RootTree:
         add_files(self.folder, picam_files(distribution))
         for name in ("passwd", "shadow", "group"):
             shutil.copy(GUEST / name, self.folder / "etc" / name)
-        shutil.copy(GUEST / "S98shell", self.folder / "etc/init.d/S98shell")
+        shutil.copy(SHELL, self.folder / "etc/init.d" / SHELL.name)
         script = "S85rauc-hawkbit-updater"
         self.write(f"etc/init.d/{script}", (ROOT / "buildroot/package/picam" / script).read_bytes(), 0o755)
         shutil.copy(keyring, self.folder / "etc/rauc/keyring.pem")
