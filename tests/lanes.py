@@ -5,6 +5,7 @@
 Makes first what their guests consist of. Prints the reports, which stay in target/lanes; the exit code is the worst of them.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -100,10 +101,17 @@ def run(lanes):
             sys.stdout.flush()
     finally:
         for process in running:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)  # at which pytest stops what its fixtures have started
-                process.wait()
+            _end(process)
     return max(abs(process.returncode) for process in running)
+
+
+def _end(process):
+    """Asks it by SIGINT, at which pytest stops what its fixtures have started; who pressed Ctrl-C has asked already."""
+    for ask in (lambda: None, lambda: process.send_signal(signal.SIGINT), process.kill):
+        if process.poll() is None:
+            ask()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
 
 
 def main(words):

@@ -17,7 +17,6 @@ pub(super) struct TurnedCamera {
 
 struct SizedPool {
     size: (usize, usize),
-    chroma: Chroma,
     pictures: Arc<Mutex<Pool>>,
 }
 
@@ -30,22 +29,18 @@ pub(super) fn turned(camera: Box<dyn Camera>, turn: Turn) -> Box<dyn Camera> {
     Box::new(TurnedCamera { camera, turn, pool })
 }
 
-fn new_pool((width, height): (usize, usize), chroma: Chroma) -> Arc<Mutex<Pool>> {
-    let blank = Picture::with_chroma(width, height, chroma, [0, 128, 128]);
-    Arc::new(Mutex::new(Pool::new(blank)))
-}
-
 impl TurnedCamera {
-    fn pool(&mut self, size: (usize, usize), chroma: Chroma) -> Arc<Mutex<Pool>> {
+    /// Pictures of this turned size.
+    fn pool(&mut self, size: (usize, usize)) -> Arc<Mutex<Pool>> {
         if let Some(pool) = &self.pool
-            && (pool.size, pool.chroma) == (size, chroma)
+            && pool.size == size
         {
             return Arc::clone(&pool.pictures);
         }
-        let pictures = new_pool(size, chroma);
+        let blank = Picture::filled(size.0, size.1, [0, 128, 128]);
+        let pictures = Arc::new(Mutex::new(Pool::new(blank)));
         self.pool = Some(SizedPool {
             size,
-            chroma,
             pictures: Arc::clone(&pictures),
         });
         pictures
@@ -57,8 +52,8 @@ impl TurnedCamera {
     }
 }
 
-/// `frame`, turned into a picture of `pool`.
-fn turned_frame(frame: Frame, turn: Turn, pool: Arc<Mutex<Pool>>) -> Frame {
+/// `frame`, turned into a picture of `pool`, or into one of its own.
+fn turned_frame(frame: Frame, turn: Turn, pool: Option<Arc<Mutex<Pool>>>) -> Frame {
     let size = (frame.width, frame.height);
     let (width, height) = turn.size(size);
     let planes = TurnedPlanes {
@@ -82,7 +77,8 @@ impl Camera for TurnedCamera {
             return Ok(None);
         };
         let size = self.turn.size((frame.width, frame.height));
-        let pool = self.pool(size, frame.planes.chroma());
+        // Stills are large, and come one at a time.
+        let pool = (frame.planes.chroma() == Chroma::Quarter).then(|| self.pool(size));
         Ok(Some(turned_frame(frame, self.turn, pool)))
     }
 
@@ -110,9 +106,7 @@ impl Camera for TurnedCamera {
 
     fn still(&mut self) -> Option<Frame> {
         let still = self.camera.still()?;
-        let size = self.turn.size((still.width, still.height));
-        let pool = new_pool(size, still.planes.chroma());
-        Some(turned_frame(still, self.turn, pool))
+        Some(turned_frame(still, self.turn, None))
     }
 
     fn sensitivity(&self) -> f64 {
@@ -133,7 +127,7 @@ struct TurnedPlanes {
     source: Arc<dyn Planes>,
     size: (usize, usize),
     turn: Turn,
-    pool: Arc<Mutex<Pool>>,
+    pool: Option<Arc<Mutex<Pool>>>,
     turned: OnceLock<Arc<Picture>>,
 }
 
@@ -141,7 +135,13 @@ impl Planes for TurnedPlanes {
     fn planes(&self) -> [Plane<'_>; 3] {
         let picture = self.turned.get_or_init(|| {
             let apply = |into: &mut Picture| self.turn.apply(self.source.as_ref(), self.size, into);
-            lock(&self.pool).paint(apply)
+            if let Some(pool) = &self.pool {
+                return lock(pool).paint(apply);
+            }
+            let (width, height) = self.turn.size(self.size);
+            let mut picture = Picture::with_chroma(width, height, self.chroma(), [0; 3]);
+            apply(&mut picture);
+            Arc::new(picture)
         });
         picture.planes()
     }

@@ -46,7 +46,7 @@ impl Chroma {
 
 /// Something that holds the three planes of a picture: a buffer of our own or a camera's.
 pub trait Planes: Send + Sync {
-    /// Y (width × height), Cb and Cr (by [`Planes::chroma`] each half of that in both directions, rounded up, or as much).
+    /// Y (width × height), Cb and Cr: for 4:2:0 half of that in both directions, rounded up, for 4:4:4 the same.
     fn planes(&self) -> [Plane<'_>; 3];
 
     /// Size of the planes of colour.
@@ -104,7 +104,7 @@ impl Picture {
 
     /// A copy of `planes`, which show `width` × `height` pixels (both even).
     pub fn copied(width: usize, height: usize, planes: &dyn Planes) -> Self {
-        let mut copy = Self::filled(width, height, [0; 3]);
+        let mut copy = Self::with_chroma(width, height, planes.chroma(), [0; 3]);
         for (index, from) in planes.planes().into_iter().enumerate() {
             let (row_length, _) = copy.plane_size(index);
             let rows = copy.plane_mut(index).chunks_exact_mut(row_length);

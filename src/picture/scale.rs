@@ -7,10 +7,8 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer, pixels::U
 /// Scales `planes`, which show `width` × `height` pixels, to the size of `into`.
 pub fn scale(resizer: &mut Resizer, planes: &dyn Planes, size: (usize, usize), into: &mut Picture) {
     for (index, plane) in planes.planes().into_iter().enumerate() {
-        let (columns, rows) = match index {
-            0 => size,
-            _ => (size.0.div_ceil(2), size.1.div_ceil(2)),
-        };
+        let divisor = planes.chroma().divisor(index);
+        let (columns, rows) = (size.0.div_ceil(divisor), size.1.div_ceil(divisor));
         let (to_columns, to_rows) = into.plane_size(index);
         // The samples are read as rows as long as the stride; the last row may lack its padding.
         let whole = rows.min(plane.data.len() / plane.stride);
@@ -31,9 +29,10 @@ pub fn scale(resizer: &mut Resizer, planes: &dyn Planes, size: (usize, usize), i
 /// A copy of the part of `planes`, which show `width` × `height` pixels, that `window` names, pixel by pixel.
 pub fn crop(planes: &dyn Planes, (width, height): (usize, usize), window: Window) -> Picture {
     let (columns, rows) = window.pixels(width, height);
-    let mut part = Picture::filled(columns.len(), rows.len(), [0; 3]);
+    let chroma = planes.chroma();
+    let mut part = Picture::with_chroma(columns.len(), rows.len(), chroma, [0; 3]);
     for (index, Plane { data, stride }) in planes.planes().into_iter().enumerate() {
-        let scale = if index == 0 { 1 } else { 2 };
+        let scale = chroma.divisor(index);
         let left = columns.start / scale;
         let (length, _) = part.plane_size(index);
         let from = data.chunks(stride).skip(rows.start / scale);

@@ -52,7 +52,7 @@ def measure(picam, threads):
         sizes = [len(part.body) for part in stream.take(FRAMES)]
         spent = processor(picam) - spent
         count, seconds = (after - before for after, before in zip(encoded(picam), (count, seconds)))
-    return seconds / count, spent / FRAMES, statistics.mean(sizes)
+    return seconds / count, spent / count, statistics.mean(sizes)
 
 
 def main(rounds):

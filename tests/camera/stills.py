@@ -24,6 +24,7 @@ def check_stills_beside(guest, count, report, chroma="4:2:0"):
         assert abs(taken.greys[3][1] - before.greys[3][1]) < 12
         for index in range(8):  # the same colours, wherever they are mixed
             assert max(abs(a - b) for a, b in zip(taken.colours[index], before.colours[index], strict=True)) < 12
+        assert "no RGB" not in guest.run("cat /tmp/picam.log"), "its colour is repeated"
         report(f"a still of {chroma} took {guest.clock() - began:.1f} s, {len(body)} bytes")
     after = guest.status()
     assert (after["counters"]["frames_lost"], after["counters"]["stalls"]) == (counted["frames_lost"], counted["stalls"])

@@ -94,6 +94,7 @@ def test_a_still_with_all_its_colour_looks_like_the_stream_which_goes_on(camera)
     for index in range(8):
         assert max(abs(a - b) for a, b in zip(taken.colours[index], before.colours[index], strict=True)) < 12
     assert sampling(guest.get("/jpg")[2]) == "4:2:0"
+    assert "no RGB" not in guest.run("cat /tmp/picam.log"), "its colour is repeated"
 
 
 def pixels(guest):

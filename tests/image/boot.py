@@ -4,6 +4,7 @@ A copy of the card is booted, by the player of the firmware: it may be updated, 
 end. Where the card has no picam.toml, the copy gets one with the test picture as source, because qemu has no camera.
 """
 
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -26,6 +27,12 @@ def boot(images, port):
         copy = Path(folder) / "disk.img"
         site = PATTERN if read_file(card, 1, "picam.toml") is None else {}
         copy_disk(card, copy, site)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))  # qemu would end at once, and be started again
+            except OSError as error:
+                raise ToolError(f"port {port}: {error.strerror}") from error
         machine = Machine(copy, folder, port=port, say=lambda line: print(line, flush=True))
         try:
             machine.power_on()
@@ -33,6 +40,8 @@ def boot(images, port):
                 _, body = machine.wait_jpeg(BOOT)
                 print(f"boot-image: {len(body)} bytes of JPEG from http://localhost:{port}/jpg; Ctrl-C ends it", flush=True)
             machine.wait_end()
+            if machine.runs[-1].ended != "poweroff":
+                raise MachineError(f"{machine.history()}\n{machine.console_end()}")
         finally:
             machine.power_cut()
 

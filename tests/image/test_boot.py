@@ -61,7 +61,8 @@ def _root_is_read_only(machine):
 
 def _picam_is_its_own_user(machine):
     status = machine.shell("cat /proc/$(pidof picam)/status")
-    user, group, video = machine.shell("id -u picam; id -g picam; sed -n 's/^video:[^:]*:\\([0-9]*\\):.*/\\1/p' /etc/group").split()
+    user, group = machine.shell("id -u picam; id -g picam").split()
+    video = re.search(r"^video:[^:]*:(\d+):", machine.shell("cat /etc/group"), re.MULTILINE)[1]
     assert user != "0" and re.search(rf"^Uid:(\t{user}){{4}}$", status, re.MULTILINE)
     assert re.search(rf"^Groups:\t{video} {group} ?$", status, re.MULTILINE)
     assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE)

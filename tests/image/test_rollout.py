@@ -69,6 +69,17 @@ def test_the_server_learns_what_runs(camera, server):
     wait(lambda: server.device()["hardware"]["model"] == COMPATIBLE, 120, camera, "the board")
 
 
+def test_it_is_one_updater_that_says_what_it_does_however_often_it_is_started(camera):
+    for _ in range(2):
+        camera.shell("/etc/init.d/S85rauc-hawkbit-updater restart", 120)
+        for program in ("rauc-hawkbit-updater", "rauc"):
+            wait(lambda program=program: len(camera.shell(f"pidof {program}", check=False).split()) == 1, 120, camera, program)
+    assert "rauc-hawkbit-updater: " in camera.shell("logread")
+    camera.shell("/etc/init.d/S85rauc-hawkbit-updater stop", 120)
+    assert camera.shell("pidof rauc-hawkbit-updater rauc", check=False) == ""
+    camera.shell("/etc/init.d/S85rauc-hawkbit-updater start", 120)
+
+
 def test_a_bundle_of_a_stranger_is_an_error(camera, server, factory):
     number = server.roll_out(factory.bundle("rollout-stranger", STRANGE, signer="stranger"))
     wait(lambda: server.rollout(number)["failure_count"] == 1, INSTALL, camera, "the failure")

@@ -34,7 +34,8 @@ def serves_no_frames(tree):
 
 
 def has_no_init(tree):
-    """A root that the kernel cannot start."""
+    """A root that the kernel cannot start. Without an initramfs, as in an image that PICAM_IMAGE names, it would start a shell
+    on the console; here the initramfs gives up."""
     (tree.folder / "sbin/init").unlink()
 
 

@@ -16,6 +16,8 @@ use log::{debug, info, warn};
 
 /// Buffers: one is filled, some wait to be, one is encoded, and the newest is kept for whoever asks next.
 const BUFFERS: u32 = 5;
+/// Of RGB, which is there for a still alone: twice as large, and the contiguous memory of a Pi 4 ends there.
+const RGB_BUFFERS: u32 = 2;
 
 /// The sensor mode that picam chooses; `None` if the sensor is no IMX708.
 pub(super) fn mode(config: &CameraConfig, model: &str) -> Option<Mode> {
@@ -99,15 +101,19 @@ fn wanted(
         what: "configuring the camera",
         reason: "it has no video stream".into(),
     })?;
+    let buffers = match config.chroma {
+        Chroma::Quarter => BUFFERS,
+        Chroma::Full => RGB_BUFFERS,
+    };
     let streams = [
-        (config.width, config.height, config.chroma, BUFFERS),
+        (config.width, config.height, config.chroma, buffers),
         (STILL.0, STILL.1, config.still_chroma, 1),
     ];
     for (index, (width, height, chroma, buffers)) in streams.into_iter().enumerate() {
         if let Some(mut stream) = configuration.get_mut(index) {
             stream.set_pixel_format(match chroma {
                 Chroma::Quarter => libcamera::formats::YUV420,
-                // No image processor of a Pi makes planes of colour of that size.
+                // The VC4's image processor makes no planes of colour of that size.
                 Chroma::Full => libcamera::formats::BGR888,
             });
             stream.set_size(Size::new(width, height));
@@ -152,7 +158,8 @@ pub(super) struct Agreed {
     pub length: usize,
 }
 
-/// What the camera made of that for the stream at `index`, of which pictures of `wanted` columns and rows are expected.
+/// What the camera made of that for the stream at `index`, of which pictures of `wanted` columns and rows are expected, with so
+/// much `chroma`.
 ///
 /// # Errors
 /// There is no such stream, or pictures that picam cannot take.
@@ -160,6 +167,7 @@ pub(super) fn agreed(
     configuration: &CameraConfiguration,
     index: usize,
     wanted: (u32, u32),
+    chroma: Chroma,
 ) -> Result<Agreed, CameraError> {
     let missing = || CameraError::Failed {
         what: "configuring the camera",
@@ -173,6 +181,9 @@ pub(super) fn agreed(
             "the camera delivers {pixel_format:?}; picam takes YUV420, NV12 and BGR888"
         ))
     })?;
+    if chroma == Chroma::Full && format != Format::Rgb {
+        warn!("camera: it delivers no RGB; what colour there is, is repeated to 4:4:4");
+    }
     if (size.width, size.height) != wanted {
         warn!(
             "camera: {}x{} was asked for; it delivers {}x{}",

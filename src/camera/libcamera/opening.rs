@@ -79,7 +79,12 @@ impl Libcamera {
         drop(cameras);
 
         let configuration = configuration::apply(&mut camera, config, model)?;
-        let agreed = configuration::agreed(&configuration, 0, (config.width, config.height))?;
+        let agreed = configuration::agreed(
+            &configuration,
+            0,
+            (config.width, config.height),
+            config.chroma,
+        )?;
         let (stream, layout) = (agreed.stream, agreed.layout);
         let stills = configuration::has_stills(config, model);
         if config.still == StillMode::Always && !stills {
@@ -97,7 +102,7 @@ impl Libcamera {
         let last = if stills { requests.pop() } else { None };
         let beside = match last {
             Some(request) => {
-                let agreed = configuration::agreed(&configuration, 1, STILL)?;
+                let agreed = configuration::agreed(&configuration, 1, STILL, config.still_chroma)?;
                 Some(Beside::new(request, &agreed, pieces)?)
             }
             None => None,

@@ -15,7 +15,8 @@ class MachineError(AssertionError):
 
 
 class Access:
-    """The way in. `folder` has the shell's socket, HTTP comes by `port`, or a free one of this machine; who inherits says by history() and console_end() how it went."""
+    """The way in. `folder` has the shell's socket; HTTP comes by `port`, or a free one of this machine. Who inherits says by
+    history() and console_end() how it went."""
 
     # By this every limit of time is longer than the caller says: for a machine that others keep waiting.
     patience = 1

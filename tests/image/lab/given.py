@@ -47,7 +47,7 @@ def copy_disk(source, target, site):
 def _signer():
     """(key, certificate) that the image trusts."""
     names = {"KEY": "key.pem", "CERT": "cert.pem"}
-    found = tuple(Path(os.environ.get(f"PICAM_RAUC_{name}") or KEYS / file) for name, file in names.items())
+    found = tuple(ROOT / os.environ.get(f"PICAM_RAUC_{name}", KEYS / file) for name, file in names.items())
     for path in found:
         if not path.is_file():
             raise ToolError(f"{path} is missing: PICAM_RAUC_KEY and PICAM_RAUC_CERT name what signs bundles for the image")
@@ -64,7 +64,7 @@ class GivenFactory(Factory):
         self.built(self._build, reuse)
 
     def _build(self):
-        # Variants are packed as if all belonged to root, which needs nobody to be it.
+        # Variants are packed as if all belonged to root, so packing needs no root.
         listed = run("unsquashfs", "-lln", self._squashfs)
         for owner, name in re.findall(r"^[-a-z]\S{9} (\d+/\d+) .* squashfs-root(/\S*)", listed, re.MULTILINE):
             if owner != "0/0":
@@ -81,6 +81,8 @@ class GivenFactory(Factory):
         copy_disk(self._card, target, site or {})
         places = disk.partitions(target)
         for number in (5, 6):
+            if self.root.stat().st_size > places[number][2]:
+                raise ToolError(f"{self.root} does not fit partition {number} of {places[number][2] >> 20} MiB")
             run("dd", f"if={self.root}", f"of={target}", "bs=512", f"seek={places[number][1] // disk.SECTOR}", "conv=notrunc")
         return target
 
@@ -102,5 +104,5 @@ def is_given():
 def make_factory(reuse=False):
     """Of the image to test. reuse: what an earlier factory built of it is taken."""
     if is_given():
-        return GivenFactory(os.environ[GIVEN], ROOT / "dist/image-given", reuse)
+        return GivenFactory(ROOT / os.environ[GIVEN], ROOT / "dist/image-given", reuse)
     return DebianFactory(ROOT / "dist/image", reuse=reuse)
