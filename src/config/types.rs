@@ -139,7 +139,7 @@ pub struct CameraConfig {
     pub still: StillMode,
     /// How many samples of colour a still has.
     pub still_chroma: Chroma,
-    /// How many the frames have: no key, other than 4:2:0 only where the camera is opened for a still alone.
+    /// How many samples of colour a frame has. No key: it is 4:2:0 but where the camera is opened for a still alone.
     #[serde(skip)]
     pub chroma: Chroma,
 }

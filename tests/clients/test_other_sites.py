@@ -8,15 +8,24 @@ import pytest
 from support.site import site
 from support.browsers import Chromium
 
+# Names what has been answered; `parent` is the page itself, or the one that it is framed in.
+SETTLED = """<script>
+const settled = new Set();
+addEventListener('message', (message) => settled.add(message.data));
+</script>"""
 ATTACK = """<!doctype html><meta name=referrer content=no-referrer>
 <iframe name=frame></iframe>
 <iframe src="PICAM/set?LensPosition=1"></iframe>
 <form method=post target=frame action="PICAM/set?LensPosition=2"></form>
 <script>
-new Image().src = 'PICAM/set?LensPosition=3';
-fetch('PICAM/set?LensPosition=4', { mode: 'no-cors' });
-fetch('PICAM/set?LensPosition=5', { mode: 'no-cors', method: 'POST' });
+const tell = (name) => parent.postMessage(name, '*');
+const image = new Image();
+image.onload = image.onerror = () => tell('image');
+image.src = 'PICAM/set?LensPosition=3';
+fetch('PICAM/set?LensPosition=4', { mode: 'no-cors' }).finally(() => tell('fetch'));
+fetch('PICAM/set?LensPosition=5', { mode: 'no-cors', method: 'POST' }).finally(() => tell('post'));
 navigator.sendBeacon('PICAM/set?LensPosition=6');
+document.querySelector('iframe[name=frame]').onload = () => tell('form');
 document.forms[0].submit();
 </script>"""
 
@@ -24,14 +33,14 @@ document.forms[0].submit();
 @contextlib.contextmanager
 def another_site(page, _):
     """URL of a server with it."""
-    with site(page) as url:
+    with site(SETTLED + page) as url:
         yield url
 
 
 @contextlib.contextmanager
 def sandboxed_frame(page, _):
     """URL of a page that shows it in a frame, which has no origin."""
-    with site(f"<!doctype html><iframe sandbox='allow-scripts allow-forms' srcdoc='{html.escape(page)}'></iframe>") as url:
+    with site(f"<!doctype html>{SETTLED}<iframe sandbox='allow-scripts allow-forms' srcdoc='{html.escape(page)}'></iframe>") as url:
         yield url
 
 
@@ -39,7 +48,7 @@ def sandboxed_frame(page, _):
 def local_file(page, folder):
     """URL of a file with it, which has no origin either."""
     file = folder / "attack.html"
-    file.write_text(page)
+    file.write_text(SETTLED + page)
     yield file.as_uri()
 
 
@@ -60,6 +69,7 @@ def test_a_page_of_another_origin_sets_nothing(start_picam, small_tables, browse
     requests = picam.status()["counters"]["requests"]
     with place(ATTACK.replace("PICAM", address), tmp_path) as url:
         browser.open(url)
+        browser.wait_script("return ['image', 'fetch', 'post', 'form'].every((name) => settled.has(name))")
         asked = itertools.count(1)  # each question is a request, too
         picam.wait_status(lambda status: status["counters"]["requests"] - next(asked) >= requests + 6)
     assert lens(picam) is None

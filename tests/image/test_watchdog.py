@@ -54,7 +54,8 @@ def test_frozen_guard(machine, report):
 
 
 def test_hanging_kernel(machine, report):
-    """A crash that does not restart: every processor spins in the kernel. Out of memory: not every kernel has the SysRq key."""
+    """A crash that does not restart: every processor spins in the kernel. Its memory runs
+    out, because not every kernel has the SysRq key."""
     boots, started = len(machine.runs), time.monotonic()
     machine.shell("echo 0 >/proc/sys/kernel/panic; echo 2 >/proc/sys/vm/panic_on_oom; tail /dev/zero >/dev/null 2>&1 &")
     machine.wait_boots(boots + 1, 240)

@@ -16,7 +16,8 @@ use log::{debug, info, warn};
 
 /// Buffers: one is filled, some wait to be, one is encoded, and the newest is kept for whoever asks next.
 const BUFFERS: u32 = 5;
-/// Of RGB, which is there for a still alone: twice as large, and the contiguous memory of a Pi 4 ends there.
+/// Buffers of RGB, where the camera is opened for a still alone: each is twice as large, and more would not fit into the
+/// contiguous memory that a Pi 4 has.
 const RGB_BUFFERS: u32 = 2;
 
 /// The sensor mode that picam chooses; `None` if the sensor is no IMX708.
