@@ -67,7 +67,8 @@ def _a_reset_survives(machine, report):
     assert secret.encode() in data_partition(machine)
     boots, started = len(machine.runs), time.monotonic()
     machine.shell("picam-update --factory-reset >/run/out 2>&1 &")
-    machine.wait_console("factory reset: wiping /data from 0 to ", BOOT, since=boots)
+    size = disk.partitions(machine.image)[7][2] >> 20
+    machine.wait_console(f"factory reset: wiping /data from 0 to {size} MiB", BOOT, since=boots)
     machine.power_cut()
     machine.power_on()
     machine.wait_jpeg(BOOT)

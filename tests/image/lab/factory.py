@@ -63,14 +63,13 @@ class Factory:
 class DebianFactory(Factory):
     """The image of Debian's packages, the overlay and picam."""
 
-    def __init__(self, folder, distribution=None, reuse=False):
+    def __init__(self, folder, reuse=False):
         super().__init__(folder, disk.make_keys(Path(folder) / "keys"))
         self.packages = Packages()
 
         def build():
             bootfs.boot_image(self.packages, self.folder / "boot", self.boot)
-            archive = Path(distribution or default_distribution())
-            self.tree.build(self.packages, archive, self.keys["picam"][1], FACTORY_VERSION)
+            self.tree.build(self.packages, default_distribution(), self.keys["picam"][1], FACTORY_VERSION)
             self.tree.squashfs(self.root)
 
         self.built(build, reuse)

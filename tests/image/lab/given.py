@@ -36,18 +36,22 @@ def image_files(images):
 def copy_disk(source, target, site):
     """Copies a card, with the files of `site`, {name: text}, on its first partition."""
     run("cp", "--sparse=always", source, target)
-    start = disk.partitions(target)[1][1]
-    for name, text in site.items():
-        scratch = Path(f"{target}.site")
-        scratch.write_text(text)
-        run("mcopy", "-n", "-o", "-i", f"{target}@@{start}", scratch, f"::{name}")
+    first = disk.partitions(target)[1][1]
+    _put(f"{target}@@{first}", {name: text.encode() for name, text in site.items()}, Path(f"{target}.file"))
+
+
+def _put(image, files, scratch):
+    """Writes {name: bytes} into a FAT image, as mtools name it; by the file `scratch`."""
+    for name, content in files.items():
+        scratch.write_bytes(content)
+        run("mcopy", "-n", "-o", "-i", image, scratch, f"::{name}")
         scratch.unlink()
 
 
 def _signer():
     """(key, certificate) that the image trusts."""
     names = {"KEY": "key.pem", "CERT": "cert.pem"}
-    found = tuple(ROOT / os.environ.get(f"PICAM_RAUC_{name}", KEYS / file) for name, file in names.items())
+    found = tuple(ROOT / (os.environ.get(f"PICAM_RAUC_{name}") or KEYS / file) for name, file in names.items())
     for path in found:
         if not path.is_file():
             raise ToolError(f"{path} is missing: PICAM_RAUC_KEY and PICAM_RAUC_CERT name what signs bundles for the image")
@@ -88,11 +92,7 @@ class GivenFactory(Factory):
 
     def boot_variant(self, target, files):
         shutil.copy(self.boot, target)
-        for name, content in files.items():
-            scratch = Path(f"{target}.file")
-            scratch.write_bytes(content)
-            run("mcopy", "-n", "-o", "-i", target, scratch, f"::{name}")
-            scratch.unlink()
+        _put(target, files, Path(f"{target}.file"))
         return target
 
 
